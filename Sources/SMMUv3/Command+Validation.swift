@@ -1,0 +1,67 @@
+/// Why a command is illegal: the queue stops at it with CERROR_ILL (IHI 0070, 4.1 and 7.1).
+package enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
+    case unknownOpcode = "the opcode is not one of the architecture's"
+    case secure = "SSec is set in a Non-secure command queue"
+    case hypUnsupported = "an EL2 command needs IDR0.HYP"
+    case el3Command = "an EL3 command belongs to the Secure command queue"
+    case stage2Unsupported = "a stage 2 command needs IDR0.S2P"
+    case stage1Unsupported = "a stage 1 command needs IDR0.S1P"
+    case atsUnsupported = "ATC_INV needs IDR0.ATS"
+    case priUnsupported = "PRI_RESP needs IDR0.PRI"
+    case stallUnsupported = "RESUME and STALL_TERM need a stall model"
+    case partitionUnsupported = "CFGI_VMS_PIDM needs IDR3.MPAM"
+    case atcSize = "Size of ATC_INV is above 52"
+    case syncSignalReserved = "CS 3 of SYNC is reserved"
+    case resumeReserved = "Resp of PRI_RESP is reserved"
+
+    package var rule: String {
+        switch self {
+        case .unknownOpcode: "IHI 0070, 4.1.1 (opcodes)"
+        case .secure: "IHI 0070, 4.1.6 (SSec)"
+        case .hypUnsupported, .el3Command, .stage1Unsupported, .stage2Unsupported: "IHI 0070, 4.4 (TLB invalidation)"
+        case .atsUnsupported, .atcSize: "IHI 0070, 4.5 (ATC_INV)"
+        case .priUnsupported, .resumeReserved: "IHI 0070, 4.5.2 (PRI_RESP)"
+        case .stallUnsupported: "IHI 0070, 4.6 (RESUME, STALL_TERM)"
+        case .partitionUnsupported: "IHI 0070, 4.3 (CFGI_VMS_PIDM)"
+        case .syncSignalReserved: "IHI 0070, 4.7.3 (SYNC)"
+        }
+    }
+}
+
+extension Command {
+    /// nil when an SMMU with these ID registers takes the command. Bits that the command leaves reserved are not
+    /// looked at: the architecture lets an SMMU ignore them (``reservedBits``).
+    @inlinable
+    package func illegality(on ids: IDRegisters) -> CommandIllegality? {
+        guard let opcode else { return .unknownOpcode }
+        if secure, opcode.hasSecureBit { return .secure }
+        switch opcode {
+        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .tlbiNSNHAll: return nil
+        case .cfgiVMSPIDM: return ids.idr3.bit(7) ? nil : .partitionUnsupported
+        case .tlbiNHAll, .tlbiNHASID, .tlbiNHVA, .tlbiNHVAA: return ids.stage1Supported ? nil : .stage1Unsupported
+        case .tlbiEL3All, .tlbiEL3VA: return .el3Command
+        case .tlbiEL2All, .tlbiEL2ASID, .tlbiEL2VA, .tlbiEL2VAA: return ids.hypSupported ? nil : .hypUnsupported
+        case .tlbiS12VMAll, .tlbiS2IPA: return ids.stage2Supported ? nil : .stage2Unsupported
+        case .atcInv:
+            if !ids.atsSupported { return .atsUnsupported }
+            return atcSize > 52 ? .atcSize : nil
+        case .priResp:
+            if !ids.priSupported { return .priUnsupported }
+            return d1.bits(13, 12) == 3 ? .resumeReserved : nil
+        case .resume, .stallTerm: return ids.stallModel == .terminateOnly ? .stallUnsupported : nil
+        case .sync: return d0.bits(13, 12) == 3 ? .syncSignalReserved : nil
+        }
+    }
+}
+
+extension Command.Opcode {
+    /// Commands with an SSec bit; TLBI and SYNC have none.
+    @inlinable package var hasSecureBit: Bool {
+        switch self {
+        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .cfgiVMSPIDM, .atcInv,
+            .priResp, .resume, .stallTerm:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,90 @@
+/// A translation granule and the geometry of its tables (Arm ARM, VMSAv8-64; IHI 0070, 3.4).
+///
+/// A table fills one granule with 8-byte descriptors, so a level resolves `shift - 3` bits. Level 3 maps granules.
+package enum Granule: UInt8, CaseIterable, Sendable {
+    case k4 = 12
+    case k16 = 14
+    case k64 = 16
+
+    /// log2 of the granule in bytes.
+    @inlinable package var shift: Int { Int(rawValue) }
+    /// Address bits that one level resolves.
+    @inlinable package var stride: Int { Int(rawValue) - 3 }
+
+    /// CD.TG0 and STE.S2TG.
+    @inlinable package init?(tg0: Int) {
+        switch tg0 {
+        case 0: self = .k4
+        case 1: self = .k64
+        case 2: self = .k16
+        default: return nil
+        }
+    }
+
+    /// CD.TG1, whose codes differ from TG0's.
+    @inlinable package init?(tg1: Int) {
+        switch tg1 {
+        case 1: self = .k16
+        case 2: self = .k4
+        case 3: self = .k64
+        default: return nil
+        }
+    }
+
+    /// TG of a TLBI command; 0 says that no range and no level is given.
+    @inlinable package init?(commandTG: Int) {
+        switch commandTG {
+        case 1: self = .k4
+        case 2: self = .k16
+        case 3: self = .k64
+        default: return nil
+        }
+    }
+
+    /// The lowest address bit that `level` (0…3) resolves; log2 of what one of its entries maps.
+    @inlinable package func levelShift(_ level: Int) -> Int { shift + stride * (3 - level) }
+
+    /// Where a stage 1 walk of `inputBits` starts.
+    @inlinable package func stage1StartLevel(inputBits: Int) -> Int { 4 - (inputBits - 4) / stride }
+
+    /// Whether a block descriptor may stand at `level`. 64 KB blocks of 4 TB exist with 52-bit addresses only.
+    @inlinable package func allowsBlock(atLevel level: Int, outputAddressSize: Int) -> Bool {
+        switch self {
+        case .k4: level == 1 || level == 2
+        case .k16: level == 2
+        case .k64: level == 2 || (level == 1 && outputAddressSize == 52)
+        }
+    }
+
+    package var name: String {
+        switch self {
+        case .k4: "4K"
+        case .k16: "16K"
+        case .k64: "64K"
+        }
+    }
+}
+
+/// Where a stage 2 walk starts, and how many tables stand side by side there (IHI 0070, 5.2 STE.S2SL0; Arm ARM,
+/// stage 2 concatenation).
+package struct Stage2StartLevel: Equatable, Sendable {
+    package let level: Int
+    /// Tables concatenated at the start level: 1…16.
+    package let tables: Int
+
+    /// nil when S2SL0 is reserved, or the level cannot resolve `inputBits` with 1…16 tables, or is one that the
+    /// physical address size does not allow.
+    package init?(sl0: Int, granule: Granule, inputBits: Int, outputAddressSize: Int) {
+        guard sl0 < 3 else { return nil }
+        let level = granule == .k4 ? 2 - sl0 : 3 - sl0
+        if sl0 == 2 {
+            guard outputAddressSize >= (granule == .k16 ? 42 : 44) else { return nil }
+        }
+        let smallest = (3 - level) * granule.stride + granule.shift + 1
+        let largest = smallest + granule.stride - 1 + 4
+        guard smallest <= inputBits, inputBits <= largest else { return nil }
+        self.level = level
+        let beyondOneTable = inputBits - (granule.levelShift(level) + granule.stride)
+        tables = beyondOneTable > 0 ? 1 << beyondOneTable : 1
+    }
+}

@@ -17,6 +17,9 @@ let package = Package(
     name: "smmu-broker",
     targets: [
         // Layer 1: pure
-        .target(name: "SMMUv3", swiftSettings: swift)
+        .target(name: "SMMUv3", swiftSettings: swift),
+
+        // Layer 2: mechanisms
+        .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: swift),
     ]
 )

@@ -1,0 +1,87 @@
+package import SMMUv3
+
+/// How much a software SMMU may remember. Every number is an upper bound, whatever the guest does.
+package struct SMMUCapacity: Hashable, Sendable {
+    /// Cached translations.
+    package var tlb: Int
+    package var streamTableEntries: Int
+    package var contextDescriptors: Int
+    /// Entries of all devices' ATCs together.
+    package var atc: Int
+    /// Stalled transactions; never more than IDR5.STALL_MAX.
+    package var stalled: Int
+
+    package init(
+        tlb: Int = 4096, streamTableEntries: Int = 256, contextDescriptors: Int = 256, atc: Int = 1024,
+        stalled: Int = 64
+    ) {
+        (self.tlb, self.streamTableEntries, self.contextDescriptors) = (tlb, streamTableEntries, contextDescriptors)
+        (self.atc, self.stalled) = (atc, stalled)
+    }
+}
+
+/// A software SMMUv3: translates transactions by tables in memory, caches what it read until it is told to forget it,
+/// takes commands and writes events.
+///
+/// Deterministic and without input or output besides its memory. Everything in memory is untrusted: no table, command
+/// or address makes it trap, loop or grow past its capacity.
+///
+/// Like hardware it keeps what it has cached until an invalidation covers it or newer entries need the room. It never
+/// caches a fault, an invalid descriptor, or an ILLEGAL STE or CD.
+package struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
+    package var memory: Memory
+    package let ids: IDRegisters
+    /// What software reads and writes. Set the fields as a driver would; queues are worked on by
+    /// ``processCommandQueue(limit:)``, and turning SMMUEN off takes effect with the next transaction.
+    package var registers = SMMURegisters()
+
+    let outputAddressSize: Int
+    let executeNeverXNX: Bool
+
+    var tlb: TLB
+    var streams: BoundedCache<StreamConfiguration>
+    var contexts: BoundedCache<ContextConfiguration>
+    var atc: BoundedCache<ATCEntry>
+    var stalls: StallTable
+    /// ATC_INVs whose device has not answered; the next CMD_SYNC reports them.
+    var atcTimeoutPending = false
+    /// Devices that answer no ATC_INV: a test's or an operator's doing.
+    package var unresponsiveATCs: Set<StreamID> = []
+    /// What a driver would get as interrupts since it last took them.
+    package var interrupts: Interrupts = []
+
+    package init(memory: Memory, ids: IDRegisters, capacity: SMMUCapacity = SMMUCapacity()) {
+        self.memory = memory
+        self.ids = ids
+        outputAddressSize = ids.outputAddressSize
+        executeNeverXNX = ids.executeNeverXNX
+        tlb = TLB(capacity: capacity.tlb)
+        streams = BoundedCache(capacity: capacity.streamTableEntries)
+        contexts = BoundedCache(capacity: capacity.contextDescriptors)
+        atc = BoundedCache(capacity: capacity.atc)
+        stalls = StallTable(
+            capacity: ids.stallModel == .terminateOnly ? 0 : min(capacity.stalled, max(ids.maximumStalled, 1)))
+    }
+
+    /// Interrupt lines, each set until its owner clears it.
+    package struct Interrupts: OptionSet, Hashable, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        package static var eventQueue: Interrupts { Interrupts(rawValue: 1) }
+        package static var globalError: Interrupts { Interrupts(rawValue: 2) }
+        package static var commandSync: Interrupts { Interrupts(rawValue: 4) }
+    }
+
+    /// Entries cached at the moment.
+    package var cachedCounts: (tlb: Int, streams: Int, contexts: Int, atc: Int) {
+        (tlb.count, streams.count, contexts.count, atc.count)
+    }
+
+    /// Forgets everything cached, as a reset does; devices' ATCs included.
+    package mutating func invalidateEverything() {
+        tlb.removeAll()
+        streams.removeAll()
+        contexts.removeAll()
+        atc.removeAll()
+    }
+}

@@ -1,0 +1,77 @@
+import SMMUv3
+
+/// What a legal STE says, worked out once: the content of the STE cache.
+struct StreamConfiguration {
+    let config: StreamTableEntry.Config
+    let contextPointer: UInt64
+    let contextFormat: Int
+    let contextCountLog2: Int
+    let defaultSubstream: StreamTableEntry.DefaultSubstream
+    let ats: StreamTableEntry.ATSMode
+    let world: StreamTableEntry.StreamWorld
+    let stallDisabled: Bool
+    /// PRIVCFG and INSTCFG; 0 where the SMMU does not have them.
+    let privilegeOverride: UInt8
+    let instructionOverride: UInt8
+    let vmid: UInt16
+    let stage2: Stage2Configuration
+
+    init(_ ste: StreamTableEntry, on ids: IDRegisters) {
+        config = ste.config
+        contextPointer = ste.s1ContextPointer
+        contextFormat = ste.s1Format
+        contextCountLog2 = ste.s1CDMax
+        defaultSubstream = ste.s1DefaultSubstream
+        ats = ids.atsSupported && ste.config != .bypass ? ste.atsMode : .disabled
+        // With stage 2 the StreamWorld is NS-EL1 whatever STRW says.
+        world = ste.config == .stage1 ? ste.streamWorld : .nsEL1
+        stallDisabled = ste.s1StallDisabled
+        privilegeOverride = ids.permissionOverrideSupported ? UInt8(truncatingIfNeeded: ste.privilegeOverride) : 0
+        instructionOverride = ids.permissionOverrideSupported ? UInt8(truncatingIfNeeded: ste.instructionOverride) : 0
+        vmid = ids.effectiveVMID(ste.s2VMID)
+        stage2 = Stage2Configuration(ste, on: ids)
+    }
+}
+
+extension IDRegisters {
+    /// The bits of a VMID that count: none without stage 2, eight without VMID16.
+    func effectiveVMID(_ vmid: UInt16) -> UInt16 { !stage2Supported ? 0 : (vmid16Bit ? vmid : vmid & 0xff) }
+    func effectiveASID(_ asid: UInt16) -> UInt16 { asid16Bit ? asid : asid & 0xff }
+}
+
+/// Stage 2 of a stream. Means something only when its STE enables stage 2.
+struct Stage2Configuration {
+    /// First byte of the concatenated tables at the start level.
+    let base: UInt64
+    let granule: Granule
+    let startLevel: Int
+    let inputBits: Int
+    let outputBits: Int
+    let bigEndian: Bool
+    let accessFlagFaultDisabled: Bool
+    let protectedTableWalk: Bool
+    let forceWriteBack: Bool
+    let record: Bool
+    let stall: Bool
+
+    init(_ ste: StreamTableEntry, on ids: IDRegisters) {
+        let granule = Granule(tg0: ste.s2TG) ?? .k4
+        let inputBits = min(max(64 - ste.s2T0SZ, 1), 52)
+        let oas = ids.outputAddressSize
+        let start = Stage2StartLevel(sl0: ste.s2SL0, granule: granule, inputBits: inputBits, outputAddressSize: oas)
+        self.granule = granule
+        self.inputBits = inputBits
+        startLevel = start?.level ?? 3
+        base = ste.s2TableBase & ~tableAlignmentMask(entriesLog2: inputBits - granule.levelShift(startLevel))
+        outputBits = ste.s2OutputBits(on: ids, granule: granule)
+        bigEndian = ste.s2BigEndian
+        accessFlagFaultDisabled = ste.s2AccessFlagFaultDisabled
+        protectedTableWalk = ste.s2ProtectedTableWalk
+        forceWriteBack = ste.s2ForceWriteBack && ids.forceWriteBack
+        record = ste.s2Record
+        stall = ste.s2Stall
+    }
+}
+
+/// The address bits that the alignment of a first-level table of 2^n descriptors leaves out; it is at least 64 bytes.
+func tableAlignmentMask(entriesLog2: Int) -> UInt64 { UInt64.ones(max(entriesLog2 + 3, 6)) }

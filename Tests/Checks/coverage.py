@@ -108,9 +108,11 @@ def main():
     rules, faults = read_rules(arguments.root / "Tests/Checks/model-rules.tsv")
     faults += collect(arguments.root, rules)
     text, path = page(rules), arguments.root / PAGE
-    untested = [rule.ident for rule in rules.values() if not rule.tests]
+    untested = [rule for rule in rules.values() if not rule.tests]
     if arguments.check:
-        faults += [f"no test proves {ident}" for ident in untested]
+        for title in dict.fromkeys(rule.section for rule in untested):
+            missing = ", ".join(rule.ident for rule in untested if rule.section == title)
+            faults.append(f"{title}: no test proves {missing}")
         if not path.is_file() or path.read_text() != text:
             faults.append(f"{PAGE} is out of date: run `make coverage-doc`")
     else:

@@ -36,7 +36,7 @@ def file_faults(path, lines, code):
             if pattern.search(bare):
                 yield f"{path}:{number}: {word} may end the program; throw, or use a precondition with a reason"
         if note := BANNED_TEXT.search(line):
-            yield f"{path}:{number}: {note.group()}: do it, or write it down as an issue"
+            yield f"{path}:{number}: {note.group()}: do it now, or leave it out"
         if UNSAFE.search(bare) and not str(path).startswith(ALLOWED) and not justified(lines, code, number - 1):
             yield f"{path}:{number}: unsafe without a comment `// SAFETY: why` above it"
 

@@ -1,0 +1,75 @@
+# Everything that a developer runs. `make help` lists the targets; `make test` is the one test command.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+
+SWIFT ?= swift
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD := .build-fuzz
+FUZZ_CORPUS := Tests/Fuzz/corpus
+LINTED := Package.swift Sources Tests
+CHECKS := layers sizes unsafe words links coverage
+DEBIAN_PACKAGES := git libsystemd-dev make python3 valgrind xz-utils
+
+.PHONY: all build release test lint format checks bench fuzz coverage-doc install-deps clean help
+
+all: build
+
+build: ## Build everything for debugging
+	$(SWIFT) build
+
+release: ## Build everything optimised, with the Swift runtime linked in
+	$(SWIFT) build -c release --static-swift-stdlib
+
+test: lint checks build ## Lint, checks, build and all tests: the one test command
+	$(SWIFT) test
+
+lint: ## Check the format of all Swift sources
+	$(SWIFT) format lint --strict --recursive --parallel $(LINTED)
+
+format: ## Bring all Swift sources into the one format
+	$(SWIFT) format --in-place --recursive --parallel $(LINTED)
+
+checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules
+	@export PYTHONDONTWRITEBYTECODE=1; failed=""; \
+	python3 Tests/Checks/selftest.py --quiet || failed+=" selftest"; \
+	for check in $(CHECKS); do \
+	    python3 Tests/Checks/$$check.py $$([[ $$check != coverage ]] || echo --check) || failed+=" $$check"; \
+	done; \
+	if [[ -n $$failed ]]; then echo "checks failed:$$failed" >&2; exit 1; fi
+
+bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: results also as JSON)
+	$(SWIFT) run -c release smmu-broker-bench
+
+fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
+	FUZZ=1 $(SWIFT) build --scratch-path $(FUZZ_BUILD) --product FuzzModel
+	mkdir -p $(FUZZ_BUILD)/corpus
+	fuzzer="$$(FUZZ=1 $(SWIFT) build --scratch-path $(FUZZ_BUILD) --show-bin-path)/FuzzModel"; \
+	seeds=(); if [[ -d $(FUZZ_CORPUS) ]]; then seeds=($(FUZZ_CORPUS)); fi; \
+	SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
+	    $(FUZZ_BUILD)/corpus "$${seeds[@]}"
+
+coverage-doc: ## Write docs/model-coverage.md from the rules and the names of the tests
+	python3 Tests/Checks/coverage.py
+
+install-deps: ## Install the Debian packages that are missing (as root)
+	@missing=(); \
+	for package in $(DEBIAN_PACKAGES); do \
+	    state=$$(dpkg-query -W -f '$${Status}' "$$package" 2>&1 || true); \
+	    [[ $$state == "install ok installed" ]] || missing+=("$$package"); \
+	done; \
+	if [[ $${#missing[@]} -eq 0 ]]; then echo "Nothing is missing: $(DEBIAN_PACKAGES)"; exit 0; fi; \
+	echo "Installing $${missing[*]}"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -q; \
+	apt-get install -q -y --no-install-recommends "$${missing[@]}"
+
+clean: ## Remove everything that was built
+	rm -rf .build $(FUZZ_BUILD) Tests/Checks/__pycache__
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22

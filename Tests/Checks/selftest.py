@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Plants one fault after the other in a small tree and looks whether the check meant for it finds it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import tree
+
+HERE = Path(__file__).resolve().parent
+RULES = "id\tsection\trule\ntlb.nh-va\tTLB\tDrops an address.\ntlb.global\tTLB\tKeeps a global page.\n"
+
+
+class Planted(unittest.TestCase):
+    """A temporary tree, a check run on it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def run_check(self, check, *options):
+        command = [sys.executable, "-B", HERE / f"{check}.py", "--root", self.root, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertNotIn("Traceback", done.stderr)
+        return done.returncode, done.stderr
+
+    def passes(self, check, *options):
+        self.assertEqual(self.run_check(check, *options), (0, ""))
+
+    def fails(self, check, message, *options):
+        status, text = self.run_check(check, *options)
+        self.assertEqual(status, 1)
+        self.assertIn(message, text)
+
+
+class SwiftCode(unittest.TestCase):
+    def test_comments_and_strings_are_blanked_and_interpolations_stay(self):
+        source = 'a /* x /* y */ "z" */ b "t\\"u\\(f("v") + w)" #"r\\(s)\\#(q)"# // end\nc'
+        code = tree.swift_code(source)
+        self.assertEqual(len(code), len(source))
+        for word in "abcfwq":
+            self.assertIn(word, code)
+        for word in "xyztuvrs":
+            self.assertNotIn(word, code)
+        self.assertNotIn("end", code)
+
+    def test_a_long_string_may_hold_quotes(self):
+        self.assertEqual(tree.swift_code('"""\n"a" b\n"""; c').split(), ['"""', '""";', "c"])
+
+
+class Layers(Planted):
+    def manifest(self, *dependencies):
+        targets = [
+            {"name": "Low", "type": "regular", "dependencies": []},
+            {"name": "High", "type": "regular", "dependencies": [{"byName": [d, None]} for d in dependencies]},
+        ]
+        self.write("manifest.json", json.dumps({"targets": targets}))
+        self.write("Sources/Low/Low.swift", "let low = 1")
+        self.write("Sources/High/High.swift", "".join(f"internal import {d}\n" for d in dependencies) + "let high = 1")
+        self.table("outside : Glibc\nLow : -\nHigh : Low\n")
+
+    def table(self, text):
+        self.write("table.txt", text)
+
+    @property
+    def options(self):
+        return ["--manifest", self.root / "manifest.json", "--table", self.root / "table.txt"]
+
+    def test_allowed(self):
+        self.manifest("Low")
+        self.passes("layers", *self.options)
+
+    def test_dependency_that_is_not_allowed(self):
+        self.manifest("Low", "Other")
+        self.fails("layers", "High depends on Other", *self.options)
+
+    def test_import_that_is_not_allowed(self):
+        self.manifest("Low")
+        self.write("Sources/Low/More.swift", "// why\n@preconcurrency import struct Glibc.timespec\n")
+        self.fails("layers", "Low imports Glibc", *self.options)
+
+    def test_foundation(self):
+        self.manifest("Low")
+        self.write("Sources/Low/More.swift", "import Foundation\n")
+        self.fails("layers", "imports Foundation", *self.options)
+
+    def test_dependency_that_nothing_imports(self):
+        self.manifest("Low")
+        self.write("Sources/High/High.swift", "let high = 1")
+        self.fails("layers", "never imports it", *self.options)
+
+    def test_no_row(self):
+        self.manifest("Low")
+        self.table("Low : -\n")
+        self.fails("layers", "High has no row", *self.options)
+
+    def test_a_table_that_points_upwards(self):
+        self.manifest("Low")
+        self.table("Low : High\nHigh : Low\n")
+        self.fails("layers", "High, which is not below it", *self.options)
+
+    def test_empty_target(self):
+        self.manifest("Low")
+        self.write("Sources/Low/Low.swift", "// nothing yet\n")
+        self.fails("layers", "target Low is empty", *self.options)
+
+    def test_source_of_no_target(self):
+        self.manifest("Low")
+        self.write("Sources/Forgotten/A.swift", "let a = 1")
+        self.fails("layers", "belongs to no target", *self.options)
+
+
+class Sizes(Planted):
+    def function(self, lines, head="func f() -> [Int]"):
+        return f"struct S {{\n    {head} {{\n" + "        // {\n" * (lines - 2) + "    }\n}\n"
+
+    def test_lengths_at_the_limits(self):
+        self.write("Sources/A/A.swift", self.function(70))
+        self.write("Sources/A/B.swift", "let b = 1\n" * 700)
+        self.passes("sizes")
+
+    def test_long_file(self):
+        self.write("Sources/A/A.swift", "let a = 1\n" * 701)
+        self.fails("sizes", "701 lines; the limit is 700")
+
+    def test_long_functions(self):
+        for head in ("func f<T>(_ t: (T) -> Int = { _ in 0 }) -> Int", "init?(a: Int)", "var size: Int"):
+            self.write("Sources/A/A.swift", self.function(71, head))
+            self.fails("sizes", "has 71 lines")
+
+    def test_long_table(self):
+        self.write("Sources/A/A.swift", self.function(90).replace("// {", "// A table: one line for each event", 1))
+        self.passes("sizes")
+
+    def test_requirements_have_no_length(self):
+        self.write("A.swift", "protocol P {\n    func f()\n    init()\n}\nstruct S {\n" + "    let a = 1\n" * 80 + "}\n")
+        self.passes("sizes")
+
+    def test_long_c_function(self):
+        self.write("Sources/C/c.c", "int f(int a)\n{\n" + "    a++;\n" * 70 + "    return a;\n}\n")
+        self.fails("sizes", "f has 74 lines")
+
+
+class Unsafe(Planted):
+    def test_explained(self):
+        text = "// SAFETY: the span\n// is longer.\nlet a = unsafe p[0]\nlet b = unsafe p[1]\n// unsafe\n"
+        self.write("Sources/A/A.swift", text)
+        self.passes("unsafe")
+
+    def test_unexplained(self):
+        self.write("Sources/A/A.swift", "// a\nlet a = unsafe p[0]\n")
+        self.fails("unsafe", "A.swift:2: unsafe without")
+
+    def test_where_it_is_ordinary(self):
+        self.write("Sources/Captures/A.swift", "let a = unsafe p[0]\n")
+        self.passes("unsafe")
+
+    def test_banned_words(self):
+        for text in ("let a = try! b()", "a as! B", "fatalError()", "// TODO: more", "/* FIXME */"):
+            self.write("Sources/Captures/A.swift", text)
+            self.fails("unsafe", "A.swift:1")
+
+    def test_words_in_text_are_no_code(self):
+        self.write("Sources/A/A.swift", 'let a = "unsafe try! b"\n')
+        self.passes("unsafe")
+
+
+class WordsAndLinks(Planted):
+    def test_home(self):
+        self.write("README.md", "See /" + "home/ann/notes and https://example.org/home/x.")
+        self.fails("words", "/ann is a path")
+        self.write("README.md", "See https://example.org/home/x and ../root/y.")
+        self.passes("words")
+
+    def test_links(self):
+        self.write("docs/a.md", "# One `two`, three\n[b](#one-two-three) [c](../README.md) [d](https://example.org)")
+        self.write("README.md", "[a](docs/a.md#one-two-three)\n`[x](nowhere)`\n")
+        self.passes("links")
+        self.write("README.md", "[a](docs/b.md)")
+        self.fails("links", "docs/b.md leads to nothing")
+        self.write("README.md", "[a](docs/a.md#four)")
+        self.fails("links", "no such heading")
+
+
+class Coverage(Planted):
+    def tests(self, *names):
+        self.write("Tests/Checks/model-rules.tsv", RULES)
+        self.write("Tests/ATests/A.swift", "\n".join(f"@Test({name}) func f() {{}}" for name in names))
+
+    def test_all_forms_of_names(self):
+        self.tests('"tlb.nh-va: one"', '\n    #"tlb.global, tlb.nh-va: "two" | three"#, arguments: [1]\n', '"plain: no rule"')
+        self.passes("coverage")
+        self.passes("coverage", "--check")
+        text = (self.root / "docs/model-coverage.md").read_text()
+        self.assertIn("2 of 2 rules have a test", text)
+        self.assertIn('[A](../Tests/ATests/A.swift): one<br>[A](../Tests/ATests/A.swift): "two" \\| three', text)
+
+    def test_rule_without_test(self):
+        self.tests('"tlb.nh-va: one"')
+        self.passes("coverage")
+        self.fails("coverage", "no test proves tlb.global", "--check")
+
+    def test_unknown_rule(self):
+        self.tests('"tlb.nh-va, tlb.globl, global: one"')
+        self.fails("coverage", "A.swift:1: there is no rule `tlb.globl`")
+        self.fails("coverage", "there is no rule `global`")
+
+    def test_stale_page(self):
+        self.tests('"tlb.nh-va, tlb.global: one"')
+        self.fails("coverage", "out of date", "--check")
+
+    def test_damaged_table(self):
+        self.tests('"tlb.nh-va, tlb.global: one"')
+        self.write("Tests/Checks/model-rules.tsv", RULES + "tlb.global\tTLB\tAgain.\nnodot\tTLB\tNo.\n")
+        self.fails("coverage", "there twice")
+        self.fails("coverage", ":5: not `id TAB")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[arg for arg in sys.argv if arg != "--quiet"], verbosity=0 if "--quiet" in sys.argv else 1)

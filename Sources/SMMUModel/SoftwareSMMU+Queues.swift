@@ -8,6 +8,7 @@ extension SoftwareSMMU {
     /// consumed until software has acknowledged it.
     @discardableResult
     package mutating func processCommandQueue(limit: Int = .max) -> Int {
+        writePendingEvents()
         let queue = commandQueue
         var completed = 0
         while completed < limit, registers.commandQueueEnabled, !registers.isActive(.commandQueue),
@@ -56,16 +57,40 @@ extension SoftwareSMMU {
     /// Writes a record to the event queue. When the queue is full the record is dropped and OVFLG says so; when the
     /// write aborts, GERROR.EVENTQ_ABT_ERR does (IHI 0070, 7.2 and 7.4).
     mutating func writeEvent(_ record: EventRecord) {
+        writePendingEvents()
         guard registers.eventQueueEnabled else { return }
-        let queue = eventQueue
-        let prod = registers.eventQueueProd
-        if queue.isFull(prod: prod, cons: registers.eventQueueCons) {
+        if !eventQueueHasRoom || !stalls.unreported.isEmpty {
             // OVFLG differs from OVACKFLG from the first loss on, until software has made them equal.
-            if (prod ^ registers.eventQueueCons) & Self.overflowFlag == 0 {
+            if (registers.eventQueueProd ^ registers.eventQueueCons) & Self.overflowFlag == 0 {
                 registers.eventQueueProd ^= Self.overflowFlag
             }
             return
         }
+        store(record)
+    }
+
+    /// Reports a transaction that waits. Its record is never dropped: without it nobody could answer. It is kept, at
+    /// most one for each tag, until the queue has room.
+    mutating func writeStallEvent(_ record: EventRecord) {
+        stalls.unreported.append(record)
+        writePendingEvents()
+    }
+
+    /// Writes the records of waiting transactions for which there was no room. Events and commands do so by themselves;
+    /// a driver that only moves EVENTQ_CONS calls it.
+    package mutating func writePendingEvents() {
+        while !stalls.unreported.isEmpty, registers.eventQueueEnabled, eventQueueHasRoom {
+            store(stalls.unreported.removeFirst())
+        }
+    }
+
+    private var eventQueueHasRoom: Bool {
+        !eventQueue.isFull(prod: registers.eventQueueProd, cons: registers.eventQueueCons)
+    }
+
+    private mutating func store(_ record: EventRecord) {
+        let queue = eventQueue
+        let prod = registers.eventQueueProd
         let base = queueBase(registers.eventQueueBase, queue, entryBytes: QueuePointers.eventBytes)
         let location = base &+ UInt64(queue.index(prod) &* QueuePointers.eventBytes)
         for word in 0..<4 where !memory.storeWord(record.words[word], at: location &+ UInt64(word &* 8)) {

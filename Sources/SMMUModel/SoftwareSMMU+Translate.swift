@@ -182,7 +182,7 @@ extension SoftwareSMMU {
         if follows, fault.stage2 ? policy.stage2Stall : policy.stage1Stall {
             guard let tag = stalls.hold(transaction) else { return .backpressured }
             record.stallTag = tag
-            writeEvent(record)
+            writeStallEvent(record)
             return .stalled(record, tag: tag)
         }
         let recorded = recordsEvent(fault, policy)

@@ -7,6 +7,8 @@ struct StallTable {
     private(set) var count = 0
     /// Answered transactions that their device has not taken back yet.
     private(set) var answered: [Resumption] = []
+    /// Records of transactions that wait, which the event queue had no room for.
+    var unreported: [EventRecord] = []
 
     init(capacity: Int) { self.capacity = max(0, min(capacity, 1 << 16)) }
 
@@ -45,6 +47,7 @@ struct StallTable {
     private mutating func release(_ tag: Int, _ transaction: Transaction, _ action: Command.ResumeAction) {
         held[tag] = nil
         count -= 1
+        unreported.removeAll { $0.stallTag == UInt16(truncatingIfNeeded: tag) }
         answered.append(Resumption(transaction: transaction, tag: UInt16(truncatingIfNeeded: tag), action: action))
     }
 }

@@ -57,8 +57,7 @@ struct Stage2Configuration {
     init(_ ste: StreamTableEntry, on ids: IDRegisters) {
         let granule = Granule(tg0: ste.s2TG) ?? .k4
         let inputBits = min(max(64 - ste.s2T0SZ, 1), 52)
-        let oas = ids.outputAddressSize
-        let start = Stage2StartLevel(sl0: ste.s2SL0, granule: granule, inputBits: inputBits, outputAddressSize: oas)
+        let start = Stage2StartLevel(sl0: ste.s2SL0, granule: granule, inputBits: inputBits, on: ids)
         self.granule = granule
         self.inputBits = inputBits
         startLevel = start?.level ?? 3

@@ -31,11 +31,12 @@ extension Command.Opcode {
     }
 
     /// The fields besides the opcode (IHI 0070, 4.2–4.7).
-    package var fields: [Field] {
+    package var fields: [Field] { [Field("SSec", 0, 10, 10, .flag)] + operands }
+
+    private var operands: [Field] {
         let sid = Field("StreamID", 0, 63, 32, .hex)
         let ssid = Field("SubstreamID", 0, 31, 12, .hex)
         let ssv = Field("SSV", 0, 11, 11, .flag)
-        let ssec = Field("SSec", 0, 10, 10, .flag)
         let vmid = Field("VMID", 0, 47, 32)
         let asid = Field("ASID", 0, 63, 48)
         let leaf = Field("Leaf", 1, 0, 0, .flag)
@@ -46,14 +47,14 @@ extension Command.Opcode {
         ]
         let address = Field("Address", 1, 63, 12, .address)
         switch self {
-        case .prefetchConfig: return [ssec, ssv, ssid, sid]
+        case .prefetchConfig: return [ssv, ssid, sid]
         case .prefetchAddress:
-            return [ssec, ssv, ssid, sid, Field("Size", 1, 4, 0), Field("NS", 1, 9, 9, .flag), address]
-        case .cfgiSTE: return [ssec, sid, leaf]
-        case .cfgiSTERange: return [ssec, sid, Field("Range", 1, 4, 0)]
-        case .cfgiCD: return [ssec, ssid, sid, leaf]
-        case .cfgiCDAll: return [ssec, sid]
-        case .cfgiVMSPIDM: return [ssec, vmid]
+            return [ssv, ssid, sid, Field("Size", 1, 4, 0), Field("NS", 1, 9, 9, .flag), address]
+        case .cfgiSTE: return [sid, leaf]
+        case .cfgiSTERange: return [sid, Field("Range", 1, 4, 0)]
+        case .cfgiCD: return [ssid, sid, leaf]
+        case .cfgiCDAll: return [sid]
+        case .cfgiVMSPIDM: return [vmid]
         case .tlbiNHAll, .tlbiS12VMAll: return [vmid]
         case .tlbiNHASID: return [vmid, asid]
         case .tlbiNHVA: return [vmid, asid] + span + [leaf, address]
@@ -64,15 +65,15 @@ extension Command.Opcode {
         case .tlbiEL2VAA, .tlbiEL3VA: return span + [leaf, address]
         case .tlbiS2IPA: return [vmid] + span + [leaf, Field("IPA", 1, 51, 12, .address)]
         case .atcInv:
-            return [ssec, ssv, Field("Global", 0, 9, 9, .flag), ssid, sid, Field("Size", 1, 5, 0), address]
+            return [ssv, Field("Global", 0, 9, 9, .flag), ssid, sid, Field("Size", 1, 5, 0), address]
         case .priResp:
             let response = ["response failure", "invalid request", "success", "reserved"]
-            return [ssec, ssv, ssid, sid, Field("PRGIndex", 1, 8, 0), Field("Resp", 1, 13, 12, .number, response)]
+            return [ssv, ssid, sid, Field("PRGIndex", 1, 8, 0), Field("Resp", 1, 13, 12, .number, response)]
         case .resume:
             return [
-                ssec, Field("Ac", 0, 12, 12, .flag), Field("Ab", 0, 13, 13, .flag), sid, Field("STAG", 1, 15, 0, .hex),
+                Field("Ac", 0, 12, 12, .flag), Field("Ab", 0, 13, 13, .flag), sid, Field("STAG", 1, 15, 0, .hex),
             ]
-        case .stallTerm: return [ssec, sid]
+        case .stallTerm: return [sid]
         case .sync:
             return [
                 Field("CS", 0, 13, 12, .number, ["no signal", "interrupt", "send event", "reserved"]),

@@ -34,7 +34,7 @@ extension Command {
     @inlinable
     package func illegality(on ids: IDRegisters) -> CommandIllegality? {
         guard let opcode else { return .unknownOpcode }
-        if secure, opcode.hasSecureBit { return .secure }
+        if secure { return .secure }
         switch opcode {
         case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .tlbiNSNHAll: return nil
         case .cfgiVMSPIDM: return ids.idr3.bit(7) ? nil : .partitionUnsupported
@@ -50,18 +50,6 @@ extension Command {
             return d1.bits(13, 12) == 3 ? .resumeReserved : nil
         case .resume, .stallTerm: return ids.stallModel == .terminateOnly ? .stallUnsupported : nil
         case .sync: return d0.bits(13, 12) == 3 ? .syncSignalReserved : nil
-        }
-    }
-}
-
-extension Command.Opcode {
-    /// Commands with an SSec bit; TLBI and SYNC have none.
-    @inlinable package var hasSecureBit: Bool {
-        switch self {
-        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .cfgiVMSPIDM, .atcInv,
-            .priResp, .resume, .stallTerm:
-            true
-        default: false
         }
     }
 }

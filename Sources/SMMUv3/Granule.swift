@@ -73,18 +73,28 @@ package struct Stage2StartLevel: Equatable, Sendable {
     package let tables: Int
 
     /// nil when S2SL0 is reserved, or the level cannot resolve `inputBits` with 1…16 tables, or is one that the
-    /// physical address size does not allow.
-    package init?(sl0: Int, granule: Granule, inputBits: Int, outputAddressSize: Int) {
-        guard sl0 < 3 else { return nil }
-        let level = granule == .k4 ? 2 - sl0 : 3 - sl0
-        if sl0 == 2 {
-            guard outputAddressSize >= (granule == .k16 ? 42 : 44) else { return nil }
+    /// physical address size does not allow. S2SL0 3 is level 3 of 4 KB tables where small tables (STT) are supported.
+    package init?(sl0: Int, granule: Granule, inputBits: Int, on ids: IDRegisters) {
+        let level: Int
+        switch (granule, sl0) {
+        case (.k4, 0...2): level = 2 - sl0
+        case (.k4, 3) where ids.smallTranslationTables: level = 3
+        case (.k16, 0...2), (.k64, 0...2): level = 3 - sl0
+        default: return nil
         }
+        if sl0 == 2, ids.outputAddressSize < (granule == .k16 ? 42 : 44) { return nil }
         let smallest = (3 - level) * granule.stride + granule.shift + 1
         let largest = smallest + granule.stride - 1 + 4
         guard smallest <= inputBits, inputBits <= largest else { return nil }
         self.level = level
         let beyondOneTable = inputBits - (granule.levelShift(level) + granule.stride)
         tables = beyondOneTable > 0 ? 1 << beyondOneTable : 1
+    }
+}
+
+extension IDRegisters {
+    /// The largest TnSZ and S2T0SZ: 39, or where small tables (IDR3.STT) are supported 48, 47 for 64 KB.
+    package func largestTSZ(_ granule: Granule) -> Int {
+        smallTranslationTables ? (granule == .k64 ? 47 : 48) : 39
     }
 }

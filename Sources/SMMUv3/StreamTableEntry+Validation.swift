@@ -95,9 +95,9 @@ extension StreamTableEntry {
         if !ids.supports(granule) { found.append(.s2GranuleUnsupported) }
         let oas = ids.outputAddressSize
         let inputBits = 64 - s2T0SZ
-        if s2T0SZ > 39 || inputBits > (granule == .k64 ? oas : min(oas, 48)) {
+        if s2T0SZ > ids.largestTSZ(granule) || inputBits > (granule == .k64 ? oas : min(oas, 48)) {
             found.append(.s2InputSize)
-        } else if Stage2StartLevel(sl0: s2SL0, granule: granule, inputBits: inputBits, outputAddressSize: oas) == nil {
+        } else if Stage2StartLevel(sl0: s2SL0, granule: granule, inputBits: inputBits, on: ids) == nil {
             found.append(.s2StartLevel)
         }
         if s2TableBase & ~UInt64.ones(s2OutputBits(on: ids, granule: granule)) != 0 {

@@ -88,7 +88,7 @@ extension SoftwareSMMU {
                 let leaf = Stage1Leaf(
                     output: output | input & UInt64.ones(shift), permissions: permissions, sizeLog2: shift,
                     level: level,
-                    granule: granule, global: regime == .el2 || !word.bit(11))
+                    granule: granule, global: regime != .el2 && !word.bit(11))
                 observer.saw(
                     .leaf(
                         stage2: false, output: leaf.output, permissions: permissions, level: level, global: leaf.global)

@@ -99,8 +99,8 @@ extension SoftwareSMMU {
         let offset = UInt64.ones(leaf.sizeLog2)
         let entry = TLBEntry(
             pa: leaf.pa & ~offset, ipa: address & ~offset, stage1: .all, stage2: leaf.permissions, stages: .stage2,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule)
-        tlb.insert(space, address, sizeLog2: leaf.sizeLog2, global: false, entry)
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule, global: false)
+        tlb.insert(space, address, sizeLog2: leaf.sizeLog2, entry)
         return try finish(TLB.Hit(entry: entry, sizeLog2: leaf.sizeLog2), address, needed)
     }
 
@@ -127,7 +127,7 @@ extension SoftwareSMMU {
             : try walk(context, context.table0, 0, selected, regime, stream.stage2, nested, &observer)
         var entry = TLBEntry(
             pa: 0, ipa: 0, stage1: leaf.permissions, stage2: .all, stages: .stage1,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule)
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, global: leaf.global)
         var size = leaf.sizeLog2
         var output = leaf.output
         if nested {
@@ -139,7 +139,7 @@ extension SoftwareSMMU {
         }
         entry.pa = output & ~UInt64.ones(size)
         entry.ipa = leaf.output & ~UInt64.ones(size)
-        tlb.insert(space, selected.canonical, sizeLog2: size, global: leaf.global, entry)
+        tlb.insert(space, selected.canonical, sizeLog2: size, entry)
         return try finish(TLB.Hit(entry: entry, sizeLog2: size), selected.canonical, needed)
     }
 

@@ -61,24 +61,24 @@ extension TLB {
         }
     }
 
-    /// NH_ASID, EL2_ASID: the entries of one ASID; global ones stay.
+    /// NH_ASID, EL2_ASID: the entries made with one ASID, global ones among them. (Those need not go; none but this
+    /// ASID uses them here.)
     mutating func invalidate(regime: Regime, vmid: UInt16, asid: UInt16) {
         removeAll { tag, _, _ in
-            tag.regime == regime.rawValue && tag.vmid == vmid && tag.asid == asid && !tag.global && !tag.stage2Only
+            tag.regime == regime.rawValue && tag.vmid == vmid && tag.asid == asid && !tag.stage2Only
         }
     }
 
-    /// NH_VA, EL2_VA (`asid` given) and NH_VAA, EL2_VAA (nil: every ASID). Global entries go in any case.
+    /// NH_VA, EL2_VA (`asid` given) and NH_VAA, EL2_VAA (nil: every ASID). Global entries of any ASID go in any case.
     mutating func invalidate(regime: Regime, vmid: UInt16, asid: UInt16?, _ range: TLBIRange) {
-        if let asid, range.isOneAddress {
+        if let asid, range.isOneAddress, !mayHoldGlobalEntries {
             let space = TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: asid)
-            remove(space, range.first, global: false, where: range.concerns)
-            remove(space, range.first, global: true, where: range.concerns)
+            remove(space, range.first, where: range.concerns)
             return
         }
         removeAll { tag, page, entry in
             tag.regime == regime.rawValue && tag.vmid == vmid && !tag.stage2Only
-                && (asid == nil || tag.global || tag.asid == asid)
+                && (asid == nil || tag.asid == asid || entry.global)
                 && range.overlaps(page: page, sizeLog2: tag.sizeLog2) && range.concerns(entry)
         }
     }

@@ -31,6 +31,8 @@ struct TLBEntry {
     var level: UInt8
     /// Its granule.
     var granule: Granule
+    /// nG = 0: the tables say that it holds for every ASID of the VMID.
+    var global: Bool
 }
 
 /// The TLB: translations tagged by regime, VMID and ASID, that stay until a TLBI covers them or a newer one needs the
@@ -38,12 +40,18 @@ struct TLBEntry {
 ///
 /// An entry covers a power of two of bytes. Look-ups try the sizes that are present, so their number and not that of
 /// the entries bounds the time.
+///
+/// A global translation (nG = 0) is kept for the ASID that it was made with: an SMMU may use it for others, but need
+/// not, and tables that contradict each other show up sooner when it does not. Invalidations by address treat it as
+/// what it is, a translation of every ASID.
 struct TLB {
     private var cache: BoundedCache<TLBEntry>
-    /// Entries by log2 of the bytes they cover: first those of one ASID, then the global ones.
-    private var counts: InlineArray<128, Int32> = InlineArray(repeating: 0)
+    /// Entries by log2 of the bytes they cover.
+    private var counts: InlineArray<64, Int32> = InlineArray(repeating: 0)
+    /// The sizes of which there is an entry, a bit each.
     private var sizes: UInt64 = 0
-    private var globalSizes: UInt64 = 0
+    /// False when certainly no global entry is cached.
+    private(set) var mayHoldGlobalEntries = false
 
     init(capacity: Int) { cache = BoundedCache(capacity: capacity) }
 
@@ -58,17 +66,11 @@ struct TLB {
     /// `address` is canonical: bits 63:56 repeat bit 55.
     @inline(__always)
     func find(_ space: TLBSpace, _ address: UInt64) -> Hit? {
-        find(space, address, global: false, sizes)
-            ?? (globalSizes == 0 ? nil : find(space, address, global: true, globalSizes))
-    }
-
-    @inline(__always)
-    private func find(_ space: TLBSpace, _ address: UInt64, global: Bool, _ present: UInt64) -> Hit? {
-        var remaining = present
+        var remaining = sizes
         while remaining != 0 {
             let size = remaining.trailingZeroBitCount
             remaining &= remaining &- 1
-            if let slot = cache.slot(of: TLB.key(space, address, size, global: global)) {
+            if let slot = cache.slot(of: TLB.key(space, address, size)) {
                 return Hit(entry: cache.values[slot], sizeLog2: size)
             }
         }
@@ -76,70 +78,52 @@ struct TLB {
     }
 
     /// Caches `entry` for the 2^`sizeLog2` bytes around `address`.
-    mutating func insert(_ space: TLBSpace, _ address: UInt64, sizeLog2: Int, global: Bool, _ entry: TLBEntry) {
-        let key = TLB.key(space, address, sizeLog2, global: global)
+    mutating func insert(_ space: TLBSpace, _ address: UInt64, sizeLog2: Int, _ entry: TLBEntry) {
         let before = cache.count
-        if let evicted = cache.insert(key, entry) {
-            note(evicted, -1)
-            note(key, 1)
-        } else if cache.count != before {
-            note(key, 1)
-        }
+        let evicted = cache.insert(TLB.key(space, address, sizeLog2), entry)
+        if entry.global { mayHoldGlobalEntries = true }
+        if let evicted { note(TLBTag(word: evicted.tag).sizeLog2, -1) }
+        if evicted != nil || cache.count != before { note(sizeLog2, 1) }
     }
 
     mutating func removeAll() {
         cache.removeAll()
         counts = InlineArray(repeating: 0)
-        (sizes, globalSizes) = (0, 0)
+        sizes = 0
+        mayHoldGlobalEntries = false
     }
 
     mutating func removeAll(where matches: (TLBTag, _ page: UInt64, TLBEntry) -> Bool) {
         var counts = counts
         cache.removeAll(
             where: { matches(TLBTag(word: $0.tag), $0.page, $1) },
-            removed: { counts[TLBTag(word: $0.tag).countIndex] &-= 1 })
+            removed: { counts[TLBTag(word: $0.tag).sizeLog2 & 63] &-= 1 })
         self.counts = counts
-        refreshSizes()
+        for size in 0..<64 where counts[size] <= 0 { sizes &= ~(1 &<< UInt64(size)) }
+        if cache.count == 0 { mayHoldGlobalEntries = false }
     }
 
-    /// Removes what is cached for exactly this space, address and each size, if `accept` agrees.
-    mutating func remove(_ space: TLBSpace, _ address: UInt64, global: Bool, where accept: (TLBEntry) -> Bool) {
-        var remaining = global ? globalSizes : sizes
+    /// Removes what is cached for exactly this space and address, in each size, if `accept` agrees.
+    mutating func remove(_ space: TLBSpace, _ address: UInt64, where accept: (TLBEntry) -> Bool) {
+        var remaining = sizes
         while remaining != 0 {
             let size = remaining.trailingZeroBitCount
             remaining &= remaining &- 1
-            let key = TLB.key(space, address, size, global: global)
+            let key = TLB.key(space, address, size)
             if let slot = cache.slot(of: key), accept(cache.values[slot]) {
                 cache.remove(key)
-                note(key, -1)
+                note(size, -1)
             }
         }
     }
 
-    private static func key(_ space: TLBSpace, _ address: UInt64, _ size: Int, global: Bool) -> CacheKey {
-        CacheKey(page: address &>> UInt64(size), tag: TLBTag(space, sizeLog2: size, global: global).word)
+    private static func key(_ space: TLBSpace, _ address: UInt64, _ size: Int) -> CacheKey {
+        CacheKey(page: address &>> UInt64(size), tag: TLBTag(space, sizeLog2: size).word)
     }
 
-    private mutating func note(_ key: CacheKey, _ change: Int32) {
-        counts[TLBTag(word: key.tag).countIndex] &+= change
-        refreshSizes(TLBTag(word: key.tag))
-    }
-
-    private mutating func refreshSizes(_ tag: TLBTag) {
-        let present: UInt64 = counts[tag.countIndex] > 0 ? 1 : 0
-        if tag.global {
-            globalSizes.setBits(tag.sizeLog2, tag.sizeLog2, present)
-        } else {
-            sizes.setBits(tag.sizeLog2, tag.sizeLog2, present)
-        }
-    }
-
-    private mutating func refreshSizes() {
-        (sizes, globalSizes) = (0, 0)
-        for size in 0..<64 {
-            if counts[size] > 0 { sizes |= 1 &<< UInt64(size) }
-            if counts[64 &+ size] > 0 { globalSizes |= 1 &<< UInt64(size) }
-        }
+    private mutating func note(_ sizeLog2: Int, _ change: Int32) {
+        counts[sizeLog2 & 63] &+= change
+        sizes.setBits(sizeLog2, sizeLog2, counts[sizeLog2 & 63] > 0 ? 1 : 0)
     }
 }
 
@@ -151,9 +135,9 @@ struct TLBTag {
     init(word: UInt64) { self.word = word }
 
     @inline(__always)
-    init(_ space: TLBSpace, sizeLog2: Int, global: Bool) {
-        word = UInt64(space.vmid) | UInt64(global ? 0 : space.asid) &<< 16 | UInt64(sizeLog2) &<< 32
-        word |= UInt64(space.regime.rawValue) &<< 40 | (space.stage2Only ? 1 &<< 48 : 0) | (global ? 1 &<< 49 : 0)
+    init(_ space: TLBSpace, sizeLog2: Int) {
+        word = UInt64(space.vmid) | UInt64(space.asid) &<< 16 | UInt64(sizeLog2) &<< 32
+        word |= UInt64(space.regime.rawValue) &<< 40 | (space.stage2Only ? 1 &<< 48 : 0)
     }
 
     var vmid: UInt16 { UInt16(truncatingIfNeeded: word) }
@@ -161,6 +145,4 @@ struct TLBTag {
     var sizeLog2: Int { Int(word.bits(39, 32)) }
     var regime: UInt8 { UInt8(truncatingIfNeeded: word &>> 40) }
     var stage2Only: Bool { word.bit(48) }
-    var global: Bool { word.bit(49) }
-    var countIndex: Int { (sizeLog2 & 63) &+ (global ? 64 : 0) }
 }

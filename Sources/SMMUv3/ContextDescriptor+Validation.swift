@@ -73,7 +73,9 @@ extension ContextDescriptor {
         }
         if !ids.supports(granule) { found.append(index == 0 ? .granuleUnsupported0 : .granuleUnsupported1) }
         let smallest = granule == .k64 && ids.largeVirtualAddress ? 12 : 16
-        if table.tsz < smallest || table.tsz > ids.largestTSZ(granule) { found.append(index == 0 ? .inputSize0 : .inputSize1) }
+        if table.tsz < smallest || table.tsz > ids.largestTSZ(granule) {
+            found.append(index == 0 ? .inputSize0 : .inputSize1)
+        }
         if table.base & ~UInt64.ones(outputBits(on: ids, granule: granule)) != 0 {
             found.append(index == 0 ? .tableBaseTooLarge0 : .tableBaseTooLarge1)
         }

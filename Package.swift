@@ -21,5 +21,11 @@ let package = Package(
 
         // Layer 2: mechanisms
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: swift),
+
+        // Tests
+        .target(
+            name: "ModelMachine", dependencies: ["SMMUv3", "SMMUModel"], path: "Tests/Support/ModelMachine",
+            swiftSettings: swift),
+        .testTarget(name: "SMMUModelTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine"], swiftSettings: swift),
     ]
 )

@@ -17,6 +17,9 @@ let package = Package(
     name: "smmu-broker",
     targets: [
         // Layer 1: pure
-        .target(name: "SMMUv3", swiftSettings: swift)
+        .target(name: "SMMUv3", swiftSettings: swift),
+        .target(name: "JSON", swiftSettings: swift),
+        // Tests
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
     ]
 )

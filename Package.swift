@@ -19,7 +19,11 @@ let package = Package(
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: swift),
         .target(name: "JSON", swiftSettings: swift),
+        // Recorded SMMU states and what an SMMU answers in them
+        .target(name: "Captures", dependencies: ["JSON"], swiftSettings: swift),
         // Tests
+        .target(name: "CaptureFixtures", path: "Tests/Support/CaptureFixtures", swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
+        .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
     ]
 )

@@ -15,17 +15,44 @@ let swift: [SwiftSetting] = [
 
 let package = Package(
     name: "smmu-broker",
+    products: [
+        .executable(name: "smmuctl", targets: ["smmuctl"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
     targets: [
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: swift),
+        .target(name: "JSON", swiftSettings: swift),
 
         // Layer 2: mechanisms
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
 
-        // Tests
+        // Layer 5: executables
+        .executableTarget(
+            name: "smmuctl",
+            dependencies: [
+                "SMMUv3", "SMMUModel", "Captures", "JSON",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift),
+
+        // What tests are made with. The first two are yardsticks: they share nothing with what they measure.
+        .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: swift),
+        .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: swift),
+        .target(name: "CaptureFixtures", path: "Tests/Support/CaptureFixtures", swiftSettings: swift),
         .target(
             name: "ModelMachine", dependencies: ["SMMUv3", "SMMUModel"], path: "Tests/Support/ModelMachine",
             swiftSettings: swift),
-        .testTarget(name: "SMMUModelTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine"], swiftSettings: swift),
+
+        // Tests
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
+        .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "SMMUModelTests",
+            dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Captures", "CaptureFixtures"],
+            swiftSettings: swift),
     ]
 )

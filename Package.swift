@@ -17,6 +17,8 @@ let package = Package(
     name: "smmu-broker",
     targets: [
         // Layer 1: pure
-        .target(name: "SMMUv3", swiftSettings: swift)
+        .target(name: "SMMUv3", swiftSettings: swift),
+        // Test support: what the tests and the fuzzers measure the model against. Nothing that ships depends on these.
+        .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: swift),
     ]
 )

@@ -20,5 +20,6 @@ let package = Package(
         .target(name: "SMMUv3", swiftSettings: swift),
         // Test support: what the tests and the fuzzers measure the model against. Nothing that ships depends on these.
         .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: swift),
+        .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: swift),
     ]
 )

@@ -60,11 +60,12 @@ struct NaiveCD {
         if !abortsWhenTerminated && features.terminationAlwaysAborts { return false }
         if stalls ? (features.neverStalls || stallDisabled) : features.alwaysStalls { return false }
         if updatesTables && !features.hasHardwareUpdate { return false }
-        return isLegal(lower, features) && (!twoRanges || isLegal(upper, features))
+        guard twoRanges else { return isLegal(lower, features) }
+        return (lower.disabled || isLegal(lower, features)) && (upper.disabled || isLegal(upper, features))
     }
 
+    /// Without a second range EPD0 is ignored, so that the lower table is always checked and used.
     private func isLegal(_ half: Half, _ features: NaiveFeatures) -> Bool {
-        if half.disabled { return true }
         guard let granule = half.granule, features.supports(granule) else { return false }
         let smallest = granule == .size64K && features.hasLargeVA ? 12 : 16
         guard half.sizeField >= smallest && half.sizeField <= 39 else { return false }

@@ -54,7 +54,7 @@ struct NaiveStage1 {
         let isUpper = iova.bit(55)
         if isUpper && !twoRanges { throw fault(.translation, access) }
         let half = isUpper ? cd.upper : cd.lower
-        if half.disabled { throw fault(.translation, access) }
+        if half.disabled && twoRanges { throw fault(.translation, access) }
         let top = half.topByteIgnored ? 55 : 63
         let repeated = isUpper ? ~iova : iova
         if repeated.keeping(top, half.inputBits) != 0 { throw fault(.translation, access) }

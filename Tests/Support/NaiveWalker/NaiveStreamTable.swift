@@ -9,8 +9,8 @@ struct NaiveStreamTable {
     /// Finds and reads the entry of the stream.
     func entry(_ access: NaiveAccess, _ read: NaiveSMMU.Read) throws(NaiveStop) -> NaiveSTE {
         let sid = UInt64(access.question.sid)
-        let sizeBits = min(Int(config.bits(5, 0)), features.streamIDBits)
-        if sid.exceeds(width: sizeBits) { throw badStreamID(access) }
+        let sizeBits = Int(config.bits(5, 0))
+        if sid.exceeds(width: min(sizeBits, features.streamIDBits)) { throw badStreamID(access) }
         let isTwoLevel = features.hasTwoLevelStreams && config.bits(17, 16) == 1
         let address: UInt64
         if isTwoLevel {
@@ -32,10 +32,11 @@ struct NaiveStreamTable {
         let span = Int(descriptor.bits(4, 0))
         if span == 0 || span > split + 1 { throw badStreamID(access) }
         if index.exceeds(width: span - 1) { throw badStreamID(access) }
-        return descriptor.keeping(51, 6) &+ (index &* 64)
+        return descriptor.keeping(51, 6 + span - 1) &+ (index &* 64)
     }
 
-    /// The base address, aligned to the size of the table that it points to.
+    /// The base address, aligned to the size of the table that it points to. The size is what LOG2SIZE says, even when
+    /// there are fewer StreamIDs.
     private func aligned(entryBytes: UInt64, indexBits: Int) -> UInt64 {
         base.keeping(51, 6).alignedDown(to: max(64, entryBytes &<< UInt64(indexBits)))
     }

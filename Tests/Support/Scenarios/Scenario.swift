@@ -28,9 +28,7 @@ package struct Scenario: Sendable {
     package init(using random: inout SplitMix64) {
         var builder = ScenarioBuilder(random: random)
         registers = builder.streamTable()
-        if builder.random.chance(8), !builder.live.isEmpty {
-            builder.memory.remove(pageOf: builder.random.pick(builder.live).pa)
-        }
+        builder.breakMemory()
         random = builder.random
         ids = builder.identity.words
         identity = builder.identity
@@ -60,10 +58,10 @@ package struct Scenario: Sendable {
         question.sid = target.sid
         question.ssid = target.ssid
         question.iova = address(target, &random)
-        switch random.below(40) {
+        switch random.below(80) {
         case 0: question.sid = UInt32(truncatingIfNeeded: random.bits(random.within(1...32)))
-        case 1: question.ssid = random.chance(30) ? nil : UInt32(truncatingIfNeeded: random.bits(20))
-        case 2: question.ssid = UInt32(truncatingIfNeeded: random.bits(4))
+        case 1: question.ssid = UInt32(truncatingIfNeeded: random.bits(random.within(1...20)))
+        case 2...3: question.ssid = nil
         default: break
         }
         return question
@@ -89,7 +87,7 @@ package struct Scenario: Sendable {
         guard let word = usable, let stored = memory.read(word.pa) else { return nil }
         let previous = word.bigEndian ? stored.byteSwapped : stored
         let value = changed(word, from: previous, &random)
-        if word.kind == .stage1Table {
+        if word.kind == .stage1Table || streams.contains(where: { $0.sid == word.sid && $0.kind == .stage2 }) {
             targets.append(ScenarioTarget(sid: word.sid, ssid: word.ssid, address: word.address, bits: 12))
         }
         return ScenarioMutation(

@@ -23,7 +23,7 @@ extension ScenarioBuilder {
             word0, lower.root.pointer | randomHalfFlags(), upper.root.pointer | randomHalfFlags(), random.next(),
         ]
         for (number, word) in words.enumerated() {
-            let value = damaged(word, percent: 2, fields: ScenarioField.cd(word: number))
+            let value = damaged(word, percent: 1, fields: ScenarioField.cd(word: number))
             let pa = spot.pa &+ UInt64(8 * number)
             guard number < 3 else { return memory.write(pa, value) }
             put(
@@ -64,10 +64,11 @@ extension ScenarioBuilder {
         for _ in 0..<random.within(2...6) {
             let level = randomLeafLevel(tree)
             let input = randomInput(tree, level: level)
-            tree.mapped.append(input)
             let mapping = stage1Output(tree, level: level, under: &stage2)
-            map(
+            let isNew = map(
                 input, to: mapping.output, level: level, attributes: stage1Attributes(), in: &tree, under: &stage2)
+            guard isNew else { continue }
+            tree.mapped.append(input)
             let hot = tree.full(input) | mapping.hot
             targets.append(ScenarioTarget(sid: tree.sid, ssid: tree.ssid, address: hot, bits: mapping.bits))
         }
@@ -81,8 +82,8 @@ extension ScenarioBuilder {
         guard var second = stage2 else { return (randomOutput(tree), 0, shift) }
         let secondLevel = randomLeafLevel(second)
         let secondShift = second.granule.shift(level: secondLevel)
-        let ipa = randomInput(second, level: secondLevel)
-        mapStage2(ipa, level: secondLevel, &second)
+        var ipa = randomInput(second, level: secondLevel)
+        if !mapStage2(ipa, level: secondLevel, &second), !second.mapped.isEmpty { ipa = random.pick(second.mapped) }
         stage2 = second
         return (ipa, secondShift < shift ? ipa & .mask(shift - 1, 0) : 0, min(shift, secondShift))
     }

@@ -59,15 +59,19 @@ extension ScenarioBuilder {
         for _ in 0..<random.within(3...8) {
             let level = randomLeafLevel(tree)
             let input = randomInput(tree, level: level)
-            mapStage2(input, level: level, &tree)
-            targets.append(target(input, level: level, tree))
+            if mapStage2(input, level: level, &tree) { targets.append(target(input, level: level, tree)) }
         }
     }
 
-    mutating func mapStage2(_ input: UInt64, level: Int, _ tree: inout ScenarioTree) {
+    @discardableResult
+    mutating func mapStage2(_ input: UInt64, level: Int, _ tree: inout ScenarioTree) -> Bool {
         var none: ScenarioTree?
+        let output = randomOutput(tree)
+        guard map(input, to: output, level: level, attributes: stage2Attributes(), in: &tree, under: &none) else {
+            return false
+        }
         tree.mapped.append(input)
-        map(input, to: randomOutput(tree), level: level, attributes: stage2Attributes(), in: &tree, under: &none)
+        return true
     }
 
     /// An output address: nearly always one that the granule and the SMMU have.

@@ -5,7 +5,7 @@ extension ScenarioBuilder {
         var planted = tree
         let bytes = max(64, tree.rootBytes)
         let reachesHigh = stage2 == nil && tree.granule.limit(identity.outputBits) == identity.outputBits
-        if reachesHigh && random.chance(20) {
+        if reachesHigh && random.chance(10) {
             let pa = memory.reserve(bytes: bytes, alignment: max(4096, bytes), high: true)
             memory.back(pa, bytes: bytes)
             planted.root = ScenarioTree.Spot(pa: pa, pointer: pa)
@@ -15,26 +15,26 @@ extension ScenarioBuilder {
         return planted
     }
 
-    /// Maps `input` with a leaf of this level, making tables on the way; nothing happens where something is mapped.
+    /// Maps `input` with a leaf of this level, making tables on the way. False, and no leaf, where something is mapped.
+    @discardableResult
     mutating func map(
         _ input: UInt64, to output: UInt64, level: Int, attributes: UInt64, in tree: inout ScenarioTree,
         under stage2: inout ScenarioTree?
-    ) {
-        guard level >= tree.startLevel, level <= 3 else { return }
+    ) -> Bool {
+        guard level >= tree.startLevel, level <= 3 else { return false }
         var spot = tree.root
         for upper in tree.startLevel..<level {
-            guard let next = descend(input, level: upper, from: spot, &tree, under: &stage2) else { return }
+            guard let next = descend(input, level: upper, from: spot, &tree, under: &stage2) else { return false }
             spot = next
         }
         let key = tree.key(input, level: level)
-        guard tree.tables[key] == nil, tree.leaves.insert(key).inserted else { return }
+        guard tree.tables[key] == nil, tree.leaves.insert(key).inserted else { return false }
         let address = tree.granule.encoded(output, outputBits: identity.outputBits)
         let leaf = address & .mask(47, leafLow(tree, level)) | lowAddressBits(address, tree) | attributes
         let type: UInt64 = level == 3 ? 3 : 1
         put(entry(input, level: level, value: leaf | type, tree, spot))
-        if tree.isStage2 || random.chance(40) {
-            offerNeighbour(of: input, level: level, leaf: leaf | type, tree, spot)
-        }
+        if random.chance(40) { offerNeighbour(of: input, level: level, leaf: leaf | type, tree, spot) }
+        return true
     }
 
     private func leafLow(_ tree: ScenarioTree, _ level: Int) -> Int {
@@ -80,7 +80,6 @@ extension ScenarioBuilder {
         let key = tree.key(neighbour, level: level)
         guard tree.tables[key] == nil, !tree.leaves.contains(key) else { return }
         live.append(entry(neighbour, level: level, value: leaf, tree, spot))
-        targets.append(target(neighbour, level: level, tree))
     }
 
     func target(_ input: UInt64, level: Int, _ tree: ScenarioTree) -> ScenarioTarget {

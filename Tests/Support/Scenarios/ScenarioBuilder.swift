@@ -71,6 +71,14 @@ struct ScenarioBuilder {
         memory.write(word.pa, word.bigEndian ? word.template.byteSwapped : word.template)
     }
 
+    /// Now and then takes a page away that something lies in; seldom one of the stream table, which would hit everything.
+    mutating func breakMemory() {
+        guard random.chance(7), !live.isEmpty else { return }
+        let word = random.pick(live)
+        if word.kind == .ste && random.chance(70) { return }
+        memory.remove(pageOf: word.pa)
+    }
+
     /// Now and then one field gets another value, which may make the structure illegal.
     mutating func damaged(_ word: UInt64, percent: Int, fields: [ScenarioField]) -> UInt64 {
         guard random.chance(percent) else { return word }

@@ -59,7 +59,7 @@ struct ScenarioIdentity {
 
     /// A size code for IPS and S2PS: usually all that there is.
     func randomSizeCode(_ random: inout SplitMix64) -> UInt64 {
-        random.chance(80) ? max(sizeCode, UInt64(random.below(8))) : UInt64(random.below(8))
+        random.chance(90) ? max(sizeCode, UInt64(random.below(8))) : UInt64(random.below(8))
     }
 
     /// A byte order for tables that the SMMU has.

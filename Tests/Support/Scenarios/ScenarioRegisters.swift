@@ -30,7 +30,7 @@ extension ScenarioBuilder {
     private mutating func addStream(_ sid: UInt32, _ table: inout ScenarioStreamTable) {
         let pa = entrySpot(sid, &table)
         for (number, word) in stream(sid).enumerated() {
-            let value = damaged(word, percent: 2, fields: ScenarioField.ste(word: number))
+            let value = damaged(word, percent: 1, fields: ScenarioField.ste(word: number))
             put(
                 ScenarioLiveWord(
                     pa: pa &+ UInt64(8 * number), kind: .ste, sid: sid, ssid: nil, address: 0, level: number,
@@ -44,7 +44,8 @@ extension ScenarioBuilder {
         let within = UInt64(sid) & .mask(table.split - 1, 0)
         if let leaf = table.leaves[upper] { return leaf &+ within &* 64 }
         let needed = 64 - within.leadingZeroBitCount
-        let span = random.chance(3) ? random.within(0...31) : random.within(needed + 1...table.split + 1)
+        var span = random.chance(85) ? table.split + 1 : random.within(needed + 1...table.split + 1)
+        if random.chance(2) { span = random.within(0...31) }
         let bytes: UInt64 = 64 &<< UInt64(table.split)
         var none: ScenarioTree?
         let leaf = place(bytes: bytes, alignment: bytes, under: &none).pa

@@ -52,7 +52,7 @@ extension ScenarioBuilder {
         word |= .flag(random.chance(30), 38) | .flag(random.chance(30), 39) | .flag(random.chance(10), 40)
         word |= .flag(stalls() && !stallDisabled, 44) | .flag(random.chance(85), 45)
         word |= .flag(identity.terminationAlwaysAborts || random.chance(80), 46)
-        return word | .flag(random.chance(50), 47) | (random.bits(16) &<< 48)
+        return word | .flag(random.chance(50), 47) | (random.bits(identity.hasLongASIDs ? 16 : 8) &<< 48)
     }
 
     /// HAD and E0PD.

@@ -14,12 +14,16 @@ extension ScenarioBuilder {
         var tree = plant(empty, under: &none)
         prepareForStructures(&tree)
         let deepest: UInt64 = granule == .size4K ? 2 : 3
-        var word2: UInt64 = random.bits(16) | .field(64 - inputBits, 37, 32) | .field(random.bits(6), 45, 40)
+        var word2: UInt64 = randomVMID() | .field(64 - inputBits, 37, 32) | .field(random.bits(6), 45, 40)
         word2 |= .field(deepest &- UInt64(start), 39, 38) | .field(granule.code0, 47, 46) | .flag(true, 51)
         word2 |= .field(identity.randomSizeCode(&random), 50, 48) | .flag(bigEndian, 52)
         word2 |= .flag(random.chance(10), 53) | .flag(random.chance(30), 54)
         word2 |= .flag(stalls(), 57) | .flag(random.chance(85), 58)
         return (tree, [word2, tree.root.pointer])
+    }
+
+    mutating func randomVMID() -> UInt64 {
+        random.bits(identity.hasLongVMIDs ? 16 : 8)
     }
 
     /// Whether a stage 2 walk may start here: 1 to 16 tables, at least one bit left to them.

@@ -22,11 +22,11 @@ extension ScenarioBuilder {
     private mutating func plainStream(_ sid: UInt32, _ kind: ScenarioStream.Kind, word0: UInt64) -> [UInt64] {
         streams.append(ScenarioStream(sid: sid, kind: kind, ssids: [nil]))
         targets.append(ScenarioTarget(sid: sid, ssid: nil, address: 0, bits: 32))
-        return [word0, randomAttributes(), random.bits(16), 0]
+        return [word0, randomAttributes(), randomVMID(), 0]
     }
 
     private mutating func translatedStream(_ sid: UInt32, _ kind: ScenarioStream.Kind) -> [UInt64] {
-        var words: [UInt64] = [1, randomAttributes(), random.bits(16), 0]
+        var words: [UInt64] = [1, randomAttributes(), randomVMID(), 0]
         var second: ScenarioTree?
         if kind != .stage1 {
             let built = stage2(sid: sid)

@@ -37,7 +37,7 @@ struct ScenarioField {
             return [
                 ScenarioField(37, 32), ScenarioField(39, 38), ScenarioField(47, 46), ScenarioField(50, 48),
                 ScenarioField(51), ScenarioField(52), ScenarioField(53), ScenarioField(54), ScenarioField(57),
-                ScenarioField(58), ScenarioField(15, 0),
+                ScenarioField(58), ScenarioField(7, 0),
             ]
         default: return [ScenarioField(19, 12), ScenarioField(51, 44)]
         }
@@ -51,7 +51,7 @@ struct ScenarioField {
         guard word == 0 else {
             return [ScenarioField(1), ScenarioField(2), ScenarioField(19, 12), ScenarioField(51, 44)]
         }
-        let fields = [(5, 0), (7, 6), (21, 16), (23, 22), (34, 32), (63, 48)].map { ScenarioField($0.0, $0.1) }
+        let fields = [(5, 0), (7, 6), (21, 16), (23, 22), (34, 32), (55, 48)].map { ScenarioField($0.0, $0.1) }
         return fields + [14, 15, 30, 31, 35, 36, 37, 38, 39, 40, 41, 44, 45, 46].map { ScenarioField($0) }
     }
 

@@ -14,6 +14,9 @@ struct ScenarioIdentity {
     var hasLargeVA = false
     var sizeCode: UInt64 = 4
     var granules = ScenarioGranule.allCases
+    /// ASIDs and VMIDs have 16 bits; otherwise their upper halves are always zero here.
+    private(set) var hasLongASIDs = false
+    private(set) var hasLongVMIDs = false
     /// The features that only decide how a field is read.
     private var options0: UInt64 = 0
     private var options1: UInt64 = 0
@@ -34,7 +37,9 @@ struct ScenarioIdentity {
         sizeCode = random.pick([0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7])
         hasLargeVA = outputBits == 52 && random.chance(60)
         if random.chance(35) { granules = [random.pick(ScenarioGranule.allCases)] }
-        options0 = random.bits(32) & (.flag(true, 10) | .flag(true, 12) | .flag(true, 18))
+        hasLongASIDs = random.chance(50)
+        hasLongVMIDs = random.chance(50)
+        options0 = .flag(random.chance(50), 10) | .flag(hasLongASIDs, 12) | .flag(hasLongVMIDs, 18)
         options1 = random.bits(32) & .flag(true, 26)
         options3 = random.bits(16) & (.flag(true, 2) | .flag(true, 4) | .flag(true, 8) | .flag(true, 13))
     }

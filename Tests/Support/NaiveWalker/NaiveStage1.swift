@@ -84,9 +84,9 @@ struct NaiveStage1 {
                 base = next
                 level += 1
             case .leaf(let output):
-                if output.exceeds(width: walk.outputBits) { throw fault(.addressSize, access) }
-                let offset = access.question.iova.bits(walk.granule.shift(level: level) - 1, 0)
-                return try finish(descriptor, output | offset, hierarchy, access)
+                let address = output | access.question.iova.bits(walk.granule.shift(level: level) - 1, 0)
+                if address.exceeds(width: walk.outputBits) { throw fault(.addressSize, access) }
+                return try finish(descriptor, address, hierarchy, access)
             }
         }
         throw fault(.translation, access)

@@ -38,7 +38,8 @@ struct NaiveStage2 {
                 base = next
                 level += 1
             case .leaf(let output):
-                return try finish(descriptor, output, level, ipa, accessClass, access)
+                let address = output | ipa.bits(granule.shift(level: level) - 1, 0)
+                return try finish(descriptor, address, ipa, accessClass, access)
             }
         }
         throw fault(.translation, ipa, accessClass, access)
@@ -58,12 +59,13 @@ struct NaiveStage2 {
         return bigEndian ? word.byteSwapped : word
     }
 
-    /// The checks at a leaf, in order of their priority: address size, access flag, permission.
+    /// The checks at a leaf, in order of their priority: address size of the whole output
+    /// address, access flag, permission.
     private func finish(
-        _ descriptor: NaiveDescriptor, _ output: UInt64, _ level: Int, _ ipa: UInt64,
-        _ accessClass: NaiveAccess.Class, _ access: NaiveAccess
+        _ descriptor: NaiveDescriptor, _ address: UInt64, _ ipa: UInt64, _ accessClass: NaiveAccess.Class,
+        _ access: NaiveAccess
     ) throws(NaiveStop) -> Result {
-        if output.exceeds(width: outputBits) { throw fault(.addressSize, ipa, accessClass, access) }
+        if address.exceeds(width: outputBits) { throw fault(.addressSize, ipa, accessClass, access) }
         if !descriptor.accessFlag && !accessFlagDisabled { throw fault(.access, ipa, accessClass, access) }
         let permissions = permissions(descriptor.raw)
         let allowed: Bool
@@ -73,7 +75,7 @@ struct NaiveStage2 {
             allowed = permissions.unprivRead && !(protectsWalks && isDevice(descriptor.raw))
         }
         if !allowed { throw fault(.permission, ipa, accessClass, access) }
-        return Result(pa: output | ipa.bits(granule.shift(level: level) - 1, 0), permissions: permissions)
+        return Result(pa: address, permissions: permissions)
     }
 
     /// S2AP and XN. The four values of the extended XN are: all, unprivileged only, none, privileged only.

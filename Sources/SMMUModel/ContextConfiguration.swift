@@ -46,8 +46,10 @@ struct Stage1Table {
         self.granule = granule
         self.inputBits = inputBits
         startLevel = min(max(granule.stage1StartLevel(inputBits: inputBits), 0), 3)
-        base = table.base & ~tableAlignmentMask(entriesLog2: inputBits - granule.levelShift(startLevel))
         outputBits = cd.outputBits(on: ids, granule: granule)
+        base =
+            table.base
+            & ~tableAlignmentMask(entriesLog2: inputBits - granule.levelShift(startLevel), outputBits: outputBits)
         walkDisabled = table.walkDisabled
         topByteIgnored = table.topByteIgnored
         hierarchicalAttributesDisabled = table.hierarchicalAttributesDisabled && ids.hierarchicalAttributeDisable

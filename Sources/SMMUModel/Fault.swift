@@ -45,14 +45,15 @@ extension EventRecord {
         self.init(fault.id, stream: transaction.streamID)
         switch fault.id {
         case .streamDisabled: break
-        case .badStreamID, .badSTE, .badCD, .badSubstreamID:
+        case .badStreamID, .badSTE, .badCD:
             substreamID = transaction.substreamID
+        case .badSubstreamID: badSubstreamID = transaction.substreamID ?? SubstreamID(0)
         case .steFetch, .cdFetch:
             substreamID = transaction.substreamID
             fetchAddress = fault.address
-        case .badATSRequest, .unsupportedUpstreamTransaction:
+        case .badATSRequest:
             substreamID = transaction.substreamID
-            setAccess(access, transaction)
+            inputAddress = transaction.address
         case .translationForbidden:
             substreamID = transaction.substreamID
             read = !transaction.write

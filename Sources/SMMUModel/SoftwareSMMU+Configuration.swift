@@ -28,10 +28,12 @@ extension SoftwareSMMU {
         let log2Size = min(registers.streamTableLog2Size, ids.streamIDSize)
         if sid >> UInt64(log2Size) != 0 { throw .configuration(.badStreamID) }
         guard registers.streamTableTwoLevel, ids.twoLevelStreamTableSupported else {
-            return (registers.streamTableAddress & ~UInt64.ones(log2Size + 6)) &+ sid &* 64
+            let table = registers.streamTableAddress & ~UInt64.ones(registers.streamTableLog2Size + 6)
+            return table &+ sid &* 64
         }
         let split = registers.streamTableSplit
-        let table = registers.streamTableAddress & ~tableAlignmentMask(entriesLog2: log2Size - split)
+        let sizeLog2 = max(registers.streamTableLog2Size - split + 3, 6)
+        let table = registers.streamTableAddress & ~UInt64.ones(sizeLog2)
         let location = table &+ (sid >> UInt64(split)) &* 8
         guard let word = memory.loadWord(at: location) else { throw .fetch(.steFetch, at: location) }
         let descriptor = StreamTableL1Descriptor(word: word)
@@ -73,14 +75,18 @@ extension SoftwareSMMU {
         _ substream: SubstreamID, _ stream: StreamConfiguration, _ observer: inout some WalkObserver
     ) throws(Fault) -> UInt64 {
         let ssid = UInt64(substream.rawValue)
-        if stream.contextCountLog2 == 0 || stream.contextFormat == 0 { return stream.contextPointer &+ ssid &* 64 }
+        if stream.contextCountLog2 == 0 || stream.contextFormat == 0 || stream.contextFormat == 3 {
+            return stream.contextPointer &+ ssid &* 64
+        }
         let leafBits: UInt64 = stream.contextFormat == 1 ? 6 : 10
         let ipa = stream.contextPointer &+ (ssid >> leafBits) &* 8
         let location = try fetchAddress(ipa, stream, &observer)
         guard let word = memory.loadWord(at: location) else { throw .fetch(.cdFetch, at: location) }
         let descriptor = CDTableL1Descriptor(word: word)
         observer.saw(.contextTableL1(descriptor, ipa: ipa, at: location))
-        guard descriptor.valid else { throw .configuration(.badSubstreamID) }
+        // With stage 2 the pointer is an IPA, and one too large is a stage 2 fault.
+        let inRange = stream.config == .nested || descriptor.l2Pointer <= UInt64.ones(outputAddressSize)
+        guard descriptor.valid, inRange else { throw .configuration(.badSubstreamID) }
         return descriptor.l2Pointer &+ (ssid & UInt64.ones(Int(leafBits))) &* 64
     }
 

@@ -39,7 +39,8 @@ extension SoftwareSMMU {
                 context.table0.inputBits, context.table0.topByteIgnored, context.table0.walkDisabled,
                 context.table0.unprivilegedDisabled
             )
-        if disabled || (noUser && !privileged) { throw .stage1(.translation) }
+        // EPD0 and E0PD mean nothing where there is one range and one privilege level.
+        if regime != .el2, disabled || (noUser && !privileged) { throw .stage1(.translation) }
         if !ignoresTop, canonical != address { throw .stage1(.translation) }
         let above = canonical &>> UInt64(inputBits)
         guard above == (upper ? UInt64.max &>> UInt64(inputBits) : 0) else { throw .stage1(.translation) }
@@ -79,7 +80,7 @@ extension SoftwareSMMU {
             case .block, .page:
                 let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output > UInt64.ones(table.outputBits) { throw .stage1(.addressSize) }
+                if output | input & UInt64.ones(shift) > UInt64.ones(table.outputBits) { throw .stage1(.addressSize) }
                 if !word.bit(10), !context.accessFlagFaultDisabled { throw .stage1(.access) }
                 let permissions: Permissions =
                     regime == .el2

@@ -44,7 +44,9 @@ extension SoftwareSMMU {
             case .block, .page:
                 let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output > UInt64.ones(stage2.outputBits) { throw .stage2(.addressSize, eventClass, ipa: ipa) }
+                if output | ipa & UInt64.ones(shift) > UInt64.ones(stage2.outputBits) {
+                    throw .stage2(.addressSize, eventClass, ipa: ipa)
+                }
                 if !word.bit(10), !stage2.accessFlagFaultDisabled { throw .stage2(.access, eventClass, ipa: ipa) }
                 let leaf = Stage2Leaf(
                     pa: output | ipa & UInt64.ones(shift),

@@ -12,7 +12,13 @@ extension SoftwareSMMU {
     package mutating func translate(
         _ transaction: Transaction, observer: inout some WalkObserver
     ) -> TranslationResult {
-        guard registers.smmuEnabled else { return resultWhileDisabled(transaction) }
+        guard registers.smmuEnabled else {
+            if transaction.kind == .translationRequest {
+                return terminate(
+                    transaction, AccessAttributes(transaction), .configuration(.badATSRequest), FaultPolicy())
+            }
+            return resultWhileDisabled(transaction)
+        }
         if transaction.kind == .translated, !registers.atsChecked { return .bypassed(pa: transaction.address) }
         var access = AccessAttributes(transaction)
         var policy = FaultPolicy()
@@ -175,8 +181,9 @@ extension SoftwareSMMU {
     ) -> TranslationResult {
         var record = EventRecord(fault, transaction, access: access)
         let follows = fault.id.isTranslationFault
-        if follows, transaction.kind == .translationRequest {
-            return .faulted(Termination(record: record, recorded: false, response: .atsDenied))
+        if transaction.kind == .translationRequest, fault.id != .badATSRequest {
+            // No other event comes of a translation request; a fault of the address is an answer without permission.
+            return .faulted(Termination(record: record, recorded: false, response: follows ? .atsDenied : .abort))
         }
         // A fault of the input size of a stream without stage 1 has no CD to ask: it is recorded.
         if follows, fault.stage2 ? policy.stage2Stall : policy.stage1Stall {

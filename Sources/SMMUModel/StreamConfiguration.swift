@@ -20,11 +20,10 @@ struct StreamConfiguration {
         config = ste.config
         contextPointer = ste.s1ContextPointer
         contextFormat = ste.s1Format
-        contextCountLog2 = ste.s1CDMax
+        contextCountLog2 = ste.effectiveS1CDMax(on: ids)
         defaultSubstream = ste.s1DefaultSubstream
-        ats = ids.atsSupported && ste.config != .bypass ? ste.atsMode : .disabled
-        // With stage 2 the StreamWorld is NS-EL1 whatever STRW says.
-        world = ste.config == .stage1 ? ste.streamWorld : .nsEL1
+        ats = ids.atsSupported && ste.config != .bypass && ste.atsMode != .reserved ? ste.atsMode : .disabled
+        world = ste.effectiveStreamWorld(on: ids)
         stallDisabled = ste.s1StallDisabled
         privilegeOverride = ids.permissionOverrideSupported ? UInt8(truncatingIfNeeded: ste.privilegeOverride) : 0
         instructionOverride = ids.permissionOverrideSupported ? UInt8(truncatingIfNeeded: ste.instructionOverride) : 0
@@ -61,8 +60,10 @@ struct Stage2Configuration {
         self.granule = granule
         self.inputBits = inputBits
         startLevel = start?.level ?? 3
-        base = ste.s2TableBase & ~tableAlignmentMask(entriesLog2: inputBits - granule.levelShift(startLevel))
         outputBits = ste.s2OutputBits(on: ids, granule: granule)
+        base =
+            ste.s2TableBase & ~tableAlignmentMask(
+                entriesLog2: inputBits - granule.levelShift(startLevel), outputBits: outputBits)
         bigEndian = ste.s2BigEndian
         accessFlagFaultDisabled = ste.s2AccessFlagFaultDisabled
         protectedTableWalk = ste.s2ProtectedTableWalk
@@ -72,5 +73,8 @@ struct Stage2Configuration {
     }
 }
 
-/// The address bits that the alignment of a first-level table of 2^n descriptors leaves out; it is at least 64 bytes.
-func tableAlignmentMask(entriesLog2: Int) -> UInt64 { UInt64.ones(max(entriesLog2 + 3, 6)) }
+/// The address bits that the alignment of a first table of 2^n descriptors leaves out. It is aligned to its size, and
+/// where 52-bit addresses are configured to 64 bytes at least (IHI 0070, 5.2 S2TTB and 5.4 TTB0).
+func tableAlignmentMask(entriesLog2: Int, outputBits: Int) -> UInt64 {
+    UInt64.ones(max(entriesLog2 + 3, outputBits == 52 ? 6 : 3))
+}

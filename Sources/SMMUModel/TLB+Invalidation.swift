@@ -17,8 +17,7 @@ struct TLBIRange {
             (first, last, level) = (address, address, nil)
             return
         }
-        // 16K tables have no leaves at level 1, so that TTL is reserved and says nothing.
-        let ttl = granule == .k16 && command.ttl == 1 ? 0 : command.ttl
+        let ttl = command.effectiveTTL
         level = ttl == 0 ? nil : UInt8(ttl)
         let start = address & ~UInt64.ones(granule.shift)
         let pages = UInt64(command.num + 1) &<< UInt64(command.scale)

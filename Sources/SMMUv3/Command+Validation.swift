@@ -11,6 +11,7 @@ package enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
     case stallUnsupported = "RESUME and STALL_TERM need a stall model"
     case partitionUnsupported = "CFGI_VMS_PIDM needs IDR3.MPAM"
     case atcSize = "Size of ATC_INV is above 52"
+    case rangeReserved = "TG is set with NUM, SCALE and TTL all 0"
     case syncSignalReserved = "CS 3 of SYNC is reserved"
     case resumeReserved = "Resp of PRI_RESP is reserved"
 
@@ -23,6 +24,7 @@ package enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
         case .priUnsupported, .resumeReserved: "IHI 0070, 4.5.2 (PRI_RESP)"
         case .stallUnsupported: "IHI 0070, 4.6 (RESUME, STALL_TERM)"
         case .partitionUnsupported: "IHI 0070, 4.3 (CFGI_VMS_PIDM)"
+        case .rangeReserved: "IHI 0070, 4.4.1 (TG, TTL)"
         case .syncSignalReserved: "IHI 0070, 4.7.3 (SYNC)"
         }
     }
@@ -38,10 +40,13 @@ extension Command {
         switch opcode {
         case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .tlbiNSNHAll: return nil
         case .cfgiVMSPIDM: return ids.idr3.bit(7) ? nil : .partitionUnsupported
-        case .tlbiNHAll, .tlbiNHASID, .tlbiNHVA, .tlbiNHVAA: return ids.stage1Supported ? nil : .stage1Unsupported
+        case .tlbiNHAll, .tlbiNHASID: return ids.stage1Supported ? nil : .stage1Unsupported
+        case .tlbiNHVA, .tlbiNHVAA: return ids.stage1Supported ? rangeIllegality(on: ids) : .stage1Unsupported
         case .tlbiEL3All, .tlbiEL3VA: return .el3Command
-        case .tlbiEL2All, .tlbiEL2ASID, .tlbiEL2VA, .tlbiEL2VAA: return ids.hypSupported ? nil : .hypUnsupported
-        case .tlbiS12VMAll, .tlbiS2IPA: return ids.stage2Supported ? nil : .stage2Unsupported
+        case .tlbiEL2All, .tlbiEL2ASID: return ids.hypSupported ? nil : .hypUnsupported
+        case .tlbiEL2VA, .tlbiEL2VAA: return ids.hypSupported ? rangeIllegality(on: ids) : .hypUnsupported
+        case .tlbiS12VMAll: return ids.stage2Supported ? nil : .stage2Unsupported
+        case .tlbiS2IPA: return ids.stage2Supported ? rangeIllegality(on: ids) : .stage2Unsupported
         case .atcInv:
             if !ids.atsSupported { return .atsUnsupported }
             return atcSize > 52 ? .atcSize : nil
@@ -51,5 +56,15 @@ extension Command {
         case .resume, .stallTerm: return ids.stallModel == .terminateOnly ? .stallUnsupported : nil
         case .sync: return d0.bits(13, 12) == 3 ? .syncSignalReserved : nil
         }
+    }
+
+    /// TTL 1 of the 16K granule counts as 0 without DS.
+    @inlinable
+    package var effectiveTTL: Int { tg == 2 && ttl == 1 ? 0 : ttl }
+
+    @usableFromInline
+    func rangeIllegality(on ids: IDRegisters) -> CommandIllegality? {
+        guard ids.rangeInvalidation, tg != 0 else { return nil }
+        return num == 0 && scale == 0 && effectiveTTL == 0 ? .rangeReserved : nil
     }
 }

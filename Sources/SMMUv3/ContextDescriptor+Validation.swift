@@ -1,4 +1,4 @@
-/// Why a CD is ILLEGAL: using it gives C_BAD_CD (IHI 0070, 5.4 and 7.3.11).
+/// Why a CD is ILLEGAL: using it gives C_BAD_CD (IHI 0070, 5.4.2 and 7.3.11).
 package enum CDIllegality: String, Hashable, Sendable, CaseIterable {
     case notValid = "V is 0"
     case notAArch64 = "AA64 is 0: AArch32 tables are not supported"
@@ -7,6 +7,7 @@ package enum CDIllegality: String, Hashable, Sendable, CaseIterable {
     case stallDisabled = "S is set, but the STE has S1STALLD"
     case stallForced = "S is 0, but IDR0.STALL_MODEL forces stalls"
     case hardwareUpdateUnsupported = "HA or HD is set, but IDR0.HTTU is 0"
+    case asidTooLarge = "ASID bits 15:8 are set, but IDR0.ASID16 is 0"
     case endianness = "ENDI asks for an endianness that IDR0.TTENDIAN does not have"
     case granuleReserved0 = "TG0 is reserved"
     case granuleReserved1 = "TG1 is reserved"
@@ -24,6 +25,7 @@ package enum CDIllegality: String, Hashable, Sendable, CaseIterable {
         case .abortRequired: "IHI 0070, 5.4 CD.A"
         case .stallUnsupported, .stallDisabled, .stallForced: "IHI 0070, 5.4 CD.S"
         case .hardwareUpdateUnsupported: "IHI 0070, 5.4 CD.HA, CD.HD"
+        case .asidTooLarge: "IHI 0070, 5.4 CD.ASID"
         case .endianness: "IHI 0070, 5.4 CD.ENDI"
         case .granuleReserved0, .granuleUnsupported0: "IHI 0070, 5.4 CD.TG0"
         case .granuleReserved1, .granuleUnsupported1: "IHI 0070, 5.4 CD.TG1"
@@ -50,9 +52,13 @@ extension ContextDescriptor {
         if ids.hardwareTableUpdate == 0, hardwareAccessFlag || hardwareDirty {
             found.append(.hardwareUpdateUnsupported)
         }
-        if !ids.tableEndianness.allows(bigEndian: bigEndian) { found.append(.endianness) }
-        checkTable(0, ids, &found)
-        if twoRanges { checkTable(1, ids, &found) }
+        // At EL2 without E2H there is one table that EPD0 cannot switch off, and there are no ASIDs.
+        if twoRanges, !ids.asid16Bit, asid > 0xff { found.append(.asidTooLarge) }
+        let uses0 = !twoRanges || !table(0).walkDisabled
+        let uses1 = twoRanges && !table(1).walkDisabled
+        if uses0 || uses1, !ids.tableEndianness.allows(bigEndian: bigEndian) { found.append(.endianness) }
+        if uses0 { checkTable(0, ids, &found) }
+        if uses1 { checkTable(1, ids, &found) }
         return found
     }
 
@@ -67,7 +73,6 @@ extension ContextDescriptor {
 
     private func checkTable(_ index: Int, _ ids: IDRegisters, _ found: inout [CDIllegality]) {
         let table = table(index)
-        if table.walkDisabled { return }
         guard let granule = table.granule else {
             return found.append(index == 0 ? .granuleReserved0 : .granuleReserved1)
         }

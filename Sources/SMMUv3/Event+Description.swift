@@ -18,9 +18,10 @@ extension EventID {
         let ipa = Field("IPA", 3, 51, 12, .address)
         switch self {
         case .unsupportedUpstreamTransaction: return [stream] + substream + access + [input]
-        case .badStreamID, .badSTE, .badCD, .badSubstreamID, .configurationConflict: return [stream] + substream
+        case .badStreamID, .badSTE, .badCD, .configurationConflict: return [stream] + substream
+        case .badSubstreamID: return [stream, substream[1]]
         case .steFetch, .cdFetch, .vmsFetch: return [stream] + substream + [fetch]
-        case .badATSRequest: return [stream] + substream + access + [input]
+        case .badATSRequest: return [stream] + substream + [input]
         case .streamDisabled: return [stream]
         case .translationForbidden: return [stream] + substream + [direction, input]
         case .walkExternalAbort: return [stream] + substream + stall + access + stage + [input, fetch]
@@ -76,7 +77,7 @@ extension EventRecord {
         let head = DescribedField(name: "Event", value: UInt64(number), text: "\(UInt64(number).hex) (\(name))")
         let fields = (id?.fields ?? [Field("StreamID", 0, 63, 32, .hex)]).filter { field in
             switch field.name {
-            case "SubstreamID": words[0].bit(11)
+            case "SubstreamID": words[0].bit(11) || id == .badSubstreamID
             case "STAG": words[1].bit(31)
             case "IPA": stage2
             case "TTRnW": stage2 && eventClass == .tableDescriptor

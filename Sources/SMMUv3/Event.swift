@@ -93,13 +93,18 @@ package struct EventRecord: Hashable, Sendable {
         get { StreamID(UInt32(truncatingIfNeeded: words[0] &>> 32)) }
         set { words[0].setBits(63, 32, UInt64(newValue.rawValue)) }
     }
-    /// SSV and SubstreamID.
+    /// SSV and SubstreamID. C_BAD_SUBSTREAMID has the number without SSV (``badSubstreamID``).
     @inlinable package var substreamID: SubstreamID? {
         get { words[0].bit(11) ? SubstreamID(UInt32(words[0].bits(31, 12))) : nil }
         set {
             words[0].setBit(11, newValue != nil)
             words[0].setBits(31, 12, UInt64(newValue?.rawValue ?? 0))
         }
+    }
+    /// The SubstreamID of a C_BAD_SUBSTREAMID, which is always there.
+    package var badSubstreamID: SubstreamID {
+        get { SubstreamID(UInt32(words[0].bits(31, 12))) }
+        set { words[0].setBits(31, 12, UInt64(newValue.rawValue)) }
     }
     /// STAG and STALL: the tag that RESUME answers.
     @inlinable package var stallTag: UInt16? {

@@ -75,7 +75,8 @@ package struct IDRegisters: Hashable, Sendable {
 
     /// Bits of a physical address.
     package var outputAddressSize: Int { AddressSize.bits(code: idr5.bits(2, 0)) ?? 52 }
-    package var largeVirtualAddress: Bool { idr5.bits(11, 10) == 1 }
+    /// VAX: 1 is 52-bit virtual addresses, 2 yet larger ones; both allow 52 bits with 64 KB granules.
+    package var largeVirtualAddress: Bool { idr5.bits(11, 10) == 1 || idr5.bits(11, 10) == 2 }
     /// DS: 52-bit addresses with 4 KB and 16 KB granules.
     package var smallGranule52Bit: Bool { idr5.bit(7) }
     /// How many transactions may be stalled at once.

@@ -74,9 +74,7 @@ extension NestedVSMMU {
 }
 
 extension STEIllegality {
-    fileprivate var isOfATS: Bool {
-        self == .atsModeReserved || self == .atsSplitStageWithoutNesting || self == .atsWithStage2Stall
-    }
+    fileprivate var isOfATS: Bool { self == .atsSplitStageUnsupported || self == .atsWithStage2Stall }
 }
 
 // MARK: - Commands

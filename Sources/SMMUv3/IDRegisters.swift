@@ -29,6 +29,10 @@ package struct IDRegisters: Hashable, Sendable {
     package var broadcastTLBMaintenance: Bool { idr0.bit(5) }
     /// HTTU: 0 no hardware update of descriptors, 1 Access flag, 2 also dirty state.
     package var hardwareTableUpdate: Int { idr0.bits(7, 6) }
+    /// Whether a CD or an STE may ask for these updates: that of the dirty state needs HTTU 2.
+    package func allowsHardwareUpdate(accessFlag: Bool, dirty: Bool) -> Bool {
+        hardwareTableUpdate >= (dirty ? 2 : (accessFlag ? 1 : 0))
+    }
     package var hypSupported: Bool { idr0.bit(9) }
     package var atsSupported: Bool { idr0.bit(10) }
     package var asid16Bit: Bool { idr0.bit(12) }

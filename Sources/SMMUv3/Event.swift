@@ -52,14 +52,6 @@ package enum EventID: UInt8, Sendable, CaseIterable {
         default: false
         }
     }
-
-    /// What Linux hands to a VMM through a vEVENTQ (only with STALL = 0 and S2 = 0); it keeps the others in its log.
-    package var forwardedByLinux: Bool {
-        switch self {
-        case .badSTE, .streamDisabled, .badSubstreamID, .badCD, .translation, .addressSize, .access, .permission: true
-        default: false
-        }
-    }
 }
 
 /// An event record: 32 bytes, four little-endian words (IHI 0070, 7.3). The words are the value; fields are views.
@@ -154,4 +146,13 @@ package struct EventRecord: Hashable, Sendable {
         set { words[3] = newValue & Self.fetchAddressMask }
     }
     @inlinable package static var fetchAddressMask: UInt64 { 0x000f_ffff_ffff_fff8 }
+
+    /// What Linux hands to a VMM through a vEVENTQ; it keeps the others in its log, and answers stalls elsewhere.
+    package var forwardedByLinux: Bool {
+        switch id {
+        case .badSTE, .streamDisabled, .badSubstreamID, .badCD: true
+        case .translation, .addressSize, .access, .permission: !stage2 && stallTag == nil
+        default: false
+        }
+    }
 }

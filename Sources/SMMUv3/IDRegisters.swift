@@ -169,7 +169,15 @@ extension IDRegisters {
         Field("AIDR.ArchMinorRev", 7, 3, 0), Field("AIDR.ArchMajorRev", 7, 7, 4),
     ]
 
-    /// IDR0…IDR5, IIDR, AIDR as words, the order in which ``fields`` counts them.
+    /// From the eight ``words``.
+    package init(words: [UInt64]) {
+        let registers = words.map(UInt32.init(truncatingIfNeeded:))
+        self.init(
+            idr0: registers[0], idr1: registers[1], idr2: registers[2], idr3: registers[3], idr4: registers[4],
+            idr5: registers[5], iidr: registers[6], aidr: registers[7])
+    }
+
+    /// IDR0…IDR5, IIDR, AIDR, the order in which ``fields`` counts them.
     package var words: [UInt64] { [idr0, idr1, idr2, idr3, idr4, idr5, iidr, aidr].map(UInt64.init) }
 
     package func describe() -> [DescribedField] { Field.describe(Self.fields, words: words) }

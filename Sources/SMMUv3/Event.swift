@@ -137,13 +137,13 @@ package struct EventRecord: Hashable, Sendable {
     /// IPA, bits 51:12, of a stage 2 fault.
     @inlinable package var ipa: UInt64 {
         get { words[3] & Self.ipaMask }
-        set { words[3] = newValue & Self.ipaMask }
+        set { words[3] = (words[3] & ~Self.ipaMask) | (newValue & Self.ipaMask) }
     }
     @inlinable package static var ipaMask: UInt64 { 0x000f_ffff_ffff_f000 }
     /// FetchAddr, bits 51:3: the physical address whose read aborted.
     @inlinable package var fetchAddress: UInt64 {
         get { words[3] & Self.fetchAddressMask }
-        set { words[3] = newValue & Self.fetchAddressMask }
+        set { words[3] = (words[3] & ~Self.fetchAddressMask) | (newValue & Self.fetchAddressMask) }
     }
     @inlinable package static var fetchAddressMask: UInt64 { 0x000f_ffff_ffff_fff8 }
 

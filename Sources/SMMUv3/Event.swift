@@ -52,14 +52,6 @@ package enum EventID: UInt8, Sendable, CaseIterable {
         default: false
         }
     }
-
-    /// What Linux hands to a VMM through a vEVENTQ (only with STALL = 0 and S2 = 0); it keeps the others in its log.
-    package var forwardedByLinux: Bool {
-        switch self {
-        case .badSTE, .streamDisabled, .badSubstreamID, .badCD, .translation, .addressSize, .access, .permission: true
-        default: false
-        }
-    }
 }
 
 /// An event record: 32 bytes, four little-endian words (IHI 0070, 7.3). The words are the value; fields are views.
@@ -145,13 +137,22 @@ package struct EventRecord: Hashable, Sendable {
     /// IPA, bits 51:12, of a stage 2 fault.
     @inlinable package var ipa: UInt64 {
         get { words[3] & Self.ipaMask }
-        set { words[3] = newValue & Self.ipaMask }
+        set { words[3] = (words[3] & ~Self.ipaMask) | (newValue & Self.ipaMask) }
     }
     @inlinable package static var ipaMask: UInt64 { 0x000f_ffff_ffff_f000 }
     /// FetchAddr, bits 51:3: the physical address whose read aborted.
     @inlinable package var fetchAddress: UInt64 {
         get { words[3] & Self.fetchAddressMask }
-        set { words[3] = newValue & Self.fetchAddressMask }
+        set { words[3] = (words[3] & ~Self.fetchAddressMask) | (newValue & Self.fetchAddressMask) }
     }
     @inlinable package static var fetchAddressMask: UInt64 { 0x000f_ffff_ffff_fff8 }
+
+    /// What Linux hands to a VMM through a vEVENTQ; it keeps the others in its log, and answers stalls elsewhere.
+    package var forwardedByLinux: Bool {
+        switch id {
+        case .badSTE, .streamDisabled, .badSubstreamID, .badCD: true
+        case .translation, .addressSize, .access, .permission: !stage2 && stallTag == nil
+        default: false
+        }
+    }
 }

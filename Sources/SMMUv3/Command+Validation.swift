@@ -19,7 +19,8 @@ package enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .unknownOpcode: "IHI 0070, 4.1.1 (opcodes)"
         case .secure: "IHI 0070, 4.1.6 (SSec)"
-        case .hypUnsupported, .el3Command, .stage1Unsupported, .stage2Unsupported: "IHI 0070, 4.4 (TLB invalidation)"
+        case .stage1Unsupported: "IHI 0070, 4.3.3 (CFGI_CD) and 4.4 (TLB invalidation)"
+        case .hypUnsupported, .el3Command, .stage2Unsupported: "IHI 0070, 4.4 (TLB invalidation)"
         case .atsUnsupported, .atcSize: "IHI 0070, 4.5 (ATC_INV)"
         case .priUnsupported, .resumeReserved: "IHI 0070, 4.5.2 (PRI_RESP)"
         case .stallUnsupported: "IHI 0070, 4.6 (RESUME, STALL_TERM)"
@@ -38,7 +39,8 @@ extension Command {
         guard let opcode else { return .unknownOpcode }
         if secure { return .secure }
         switch opcode {
-        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .tlbiNSNHAll: return nil
+        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .tlbiNSNHAll: return nil
+        case .cfgiCD, .cfgiCDAll: return ids.stage1Supported ? nil : .stage1Unsupported
         case .cfgiVMSPIDM: return ids.idr3.bit(7) ? nil : .partitionUnsupported
         case .tlbiNHAll, .tlbiNHASID: return ids.stage1Supported ? nil : .stage1Unsupported
         case .tlbiNHVA, .tlbiNHVAA: return ids.stage1Supported ? rangeIllegality(on: ids) : .stage1Unsupported

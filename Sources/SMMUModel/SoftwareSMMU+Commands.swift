@@ -22,7 +22,7 @@ extension SoftwareSMMU {
         case .atcInv: invalidateATC(command)
         case .resume:
             stalls.answer(command.streamID, command.stag, effectiveAction(command.resumeAction))
-        case .stallTerm: stalls.answerAll(command.streamID, effectiveAction(.terminate))
+        case .stallTerm: stalls.answerAll(command.streamID, .abort)
         case .sync: return synchronize(command.syncSignal)
         default: invalidateTranslations(opcode, command)
         }

@@ -19,7 +19,8 @@ extension SoftwareSMMU {
         switch opcode {
         case .prefetchConfig, .prefetchAddress, .cfgiVMSPIDM, .priResp: break
         case .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll: invalidateConfiguration(opcode, command)
-        case .atcInv: invalidateATC(command)
+        // Nothing goes out to devices while the SMMU is off (IHI 0070, 4.5.1).
+        case .atcInv: if registers.smmuEnabled { invalidateATC(command) }
         case .resume:
             stalls.answer(command.streamID, command.stag, effectiveAction(command.resumeAction))
         case .stallTerm: stalls.answerAll(command.streamID, .abort)

@@ -8,6 +8,12 @@ struct ScenarioBuilder {
     var streams: [ScenarioStream] = []
     /// CR2.E2H, which decides how many ranges an EL2 stream has.
     let hasE2H: Bool
+    /// The next number of a stream and of a context: the low bits of their VMIDs and ASIDs. No two contexts share both,
+    /// so that no two sets of tables claim the same entries of the TLB.
+    var nextVMID: UInt64 = 0
+    var nextASID: UInt64 = 0
+    /// There is a stream at EL2 already, whose translations have neither VMID nor ASID.
+    var hasPlainEL2 = false
 
     init(random: SplitMix64) {
         self.random = random

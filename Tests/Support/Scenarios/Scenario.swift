@@ -93,12 +93,24 @@ package struct Scenario: Sendable {
         return ScenarioMutation(
             pa: word.pa, value: word.bigEndian ? value.byteSwapped : value, previous: stored, kind: word.kind,
             sid: word.sid, ssid: word.ssid, address: word.address, level: word.level,
-            granuleBits: word.granule?.pageBits ?? 0, coveredBits: word.granule?.shift(level: word.level) ?? 0)
+            granuleBits: word.granule?.pageBits ?? 0, coveredBits: word.granule?.shift(level: word.level) ?? 0,
+            bigEndian: word.bigEndian)
     }
 
     /// Where a word of the stream's entry, or of the context descriptor of one of its SubstreamIDs, was put.
     package func place(of kind: ScenarioMutation.Kind, sid: UInt32, ssid: UInt32? = nil, word: Int) -> UInt64? {
         live.first { $0.kind == kind && $0.sid == sid && $0.ssid == ssid && $0.level == word }?.pa
+    }
+
+    /// Whether all that leads to the translation tables of a context is as it was built, and the tables are too.
+    package func isAsBuilt(sid: UInt32, ssid: UInt32?) -> Bool {
+        live.allSatisfy { word in
+            let concerns = word.sid == sid && (word.ssid == nil || word.ssid == ssid)
+            guard concerns || word.kind == .streamTableLevel1 || word.kind == .contextTableLevel1 else { return true }
+            guard let stored = memory.read(word.pa) else { return false }
+            // A neighbour that nothing was mapped at yet reads as 0.
+            return stored == 0 || (word.bigEndian ? stored.byteSwapped : stored) == word.template
+        }
     }
 
     package mutating func apply(_ mutation: ScenarioMutation) {

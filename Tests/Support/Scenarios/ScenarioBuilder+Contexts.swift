@@ -28,8 +28,8 @@ extension ScenarioBuilder {
             guard number < 3 else { return memory.write(pa, value) }
             put(
                 ScenarioLiveWord(
-                    pa: pa, kind: .cd, sid: sid, ssid: ssid, address: 0, level: number, template: value,
-                    bigEndian: false))
+                    pa: pa, kind: .cd, sid: sid, ssid: ssid, address: 0, level: number, template: word,
+                    bigEndian: false), damaged: value)
         }
     }
 

@@ -71,10 +71,11 @@ struct ScenarioBuilder {
         map(ipa, to: pa, level: level, attributes: attributes, in: &tree, under: &none)
     }
 
-    /// Remembers a word, and writes it.
-    mutating func put(_ word: ScenarioLiveWord) {
+    /// Remembers a word, and writes it: as it makes sense, or the `damaged` value.
+    mutating func put(_ word: ScenarioLiveWord, damaged: UInt64? = nil) {
         live.append(word)
-        memory.write(word.pa, word.bigEndian ? word.template.byteSwapped : word.template)
+        let value = damaged ?? word.template
+        memory.write(word.pa, word.bigEndian ? value.byteSwapped : value)
     }
 
     /// Now and then takes a page away that something lies in; seldom one of the stream table, which would hit everything.

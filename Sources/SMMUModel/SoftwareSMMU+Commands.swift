@@ -57,7 +57,9 @@ extension SoftwareSMMU {
         case .tlbiNHVAA: tlb.invalidate(regime: .nsEL1, vmid: vmid, asid: nil, inputRange(command))
         case .tlbiEL2All: tlb.invalidateAllEL2()
         case .tlbiEL2ASID: tlb.invalidate(regime: hyp, vmid: 0, asid: asid)
-        case .tlbiEL2VA: tlb.invalidate(regime: hyp, vmid: 0, asid: asid, inputRange(command))
+        // Without E2H there are no ASIDs at EL2: the parameter is ignored, and entries have 0.
+        case .tlbiEL2VA:
+            tlb.invalidate(regime: hyp, vmid: 0, asid: registers.e2h ? asid : 0, inputRange(command))
         case .tlbiEL2VAA: tlb.invalidate(regime: hyp, vmid: 0, asid: nil, inputRange(command))
         case .tlbiS12VMAll: tlb.invalidate(vmid: vmid, stage2Too: true)
         case .tlbiS2IPA:

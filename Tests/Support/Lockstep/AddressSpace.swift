@@ -77,7 +77,7 @@ struct AddressSpace {
         return NamedCommand(
             "\(opcode)",
             .tlbi(
-                opcode, vmid: isEL2 ? 0 : parameter, asid: asid ?? 0, address: mutation.address, span: span,
+                opcode, vmid: isEL2 ? 0 : parameter, asid: asid ?? 0, address: mutation.start, span: span,
                 leaf: mutation.oldLeaf))
     }
 
@@ -86,13 +86,16 @@ struct AddressSpace {
         guard let span = mutation.span(hasRanges, &random) else { return everyIPA }
         return NamedCommand(
             "TLBI_S2_IPA",
-            .tlbi(.tlbiS2IPA, vmid: parameter, address: mutation.address, span: span, leaf: mutation.oldLeaf))
+            .tlbi(.tlbiS2IPA, vmid: parameter, address: mutation.start, span: span, leaf: mutation.oldLeaf))
     }
 }
 
 extension ScenarioMutation {
     /// The entry that was there, as the SMMU saw it.
     var oldDescriptor: UInt64 { bigEndian ? previous.byteSwapped : previous }
+
+    /// The first address that the entry speaks of.
+    var start: UInt64 { address & ~UInt64.ones(coveredBits) }
 
     /// The entry was a page or a block, not a table.
     var oldLeaf: Bool { oldDescriptor & 3 == (level == 3 ? 3 : 1) }

@@ -46,8 +46,12 @@ let package = Package(
         .target(
             name: "ModelMachine", dependencies: ["SMMUv3", "SMMUModel"], path: "Tests/Support/ModelMachine",
             swiftSettings: swift),
+        .target(
+            name: "Lockstep", dependencies: ["SMMUv3", "SMMUModel", "NaiveWalker", "Scenarios"],
+            path: "Tests/Support/Lockstep", swiftSettings: swift),
 
         // Tests
+        .testTarget(name: "DifferentialTests", dependencies: ["Lockstep", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),

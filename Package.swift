@@ -39,6 +39,12 @@ let package = Package(
             ],
             swiftSettings: swift),
 
+        // Benchmarks, and what they compare with
+        .target(name: "CBenchReference", publicHeadersPath: "include"),
+        .executableTarget(
+            name: "smmu-broker-bench", dependencies: ["SMMUv3", "SMMUModel", "JSON", "CBenchReference"],
+            swiftSettings: swift),
+
         // What tests are made with. The first two are yardsticks: they share nothing with what they measure.
         .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: swift),
         .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: swift),

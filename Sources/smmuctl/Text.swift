@@ -19,7 +19,8 @@ struct Style {
 struct TextTable {
     private var rows: [(cells: [String], paint: (String) -> String)] = []
 
-    mutating func add(_ cells: String..., paint: @escaping (String) -> String = { $0 }) { rows.append((cells, paint)) }
+    mutating func add(_ cells: String..., paint: @escaping (String) -> String = { $0 }) { add(cells, paint: paint) }
+    mutating func add(_ cells: [String], paint: @escaping (String) -> String = { $0 }) { rows.append((cells, paint)) }
 
     /// The lines, each indented by so many blanks and without blanks at its end.
     func lines(indent: Int) -> [String] {

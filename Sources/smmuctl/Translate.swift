@@ -1,0 +1,4 @@
+import ArgumentParser
+struct Translate: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "x")
+}

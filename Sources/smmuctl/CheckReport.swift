@@ -74,7 +74,7 @@ extension CaptureCheck.Disagreement {
         for name in names {
             let values = columns.map { column in column.1.first { $0.name == name }?.text ?? "-" }
             let differs = values.last != values.first
-            table.add([name] + values + (differs ? ["<"] : []), paint: differs ? style.bad : { $0 })
+            table.add([name] + values + (differs ? ["<"] : [])) { differs ? style.bad($0) : $0 }
         }
         return ["  \(style.bold(question))"] + table.lines(indent: 4)
     }

@@ -55,7 +55,8 @@ extension StructureKind {
     private func bytes(_ digits: [UInt8]) throws(Failure) -> [UInt64] {
         guard digits.count == words * 16 else {
             throw failure(
-                "The argument has \(digits.count) digits, but \(withArticle) has \(words * 8) bytes: \(words * 16) digits.")
+                "The argument has \(digits.count) digits, but \(withArticle) has \(words * 8) bytes: \(words * 16) digits."
+            )
         }
         return (0..<words).map { word in
             (0..<8).reduce(0) { value, byte in
@@ -76,7 +77,8 @@ extension StructureKind {
     private func failure(_ reason: String) -> Failure {
         Failure(
             action: "decode \(withArticle)", reason: reason,
-            advice: "Give up to \(words) words of up to 16 hexadecimal digits, or all \(words * 8) bytes in memory order as "
+            advice:
+                "Give up to \(words) words of up to 16 hexadecimal digits, or all \(words * 8) bytes in memory order as "
                 + "one argument of \(words * 16) digits.")
     }
 }

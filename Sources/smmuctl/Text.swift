@@ -22,6 +22,9 @@ struct TextTable {
     mutating func add(_ cells: String..., paint: @escaping (String) -> String = { $0 }) { add(cells, paint: paint) }
     mutating func add(_ cells: [String], paint: @escaping (String) -> String = { $0 }) { rows.append((cells, paint)) }
 
+    /// Adds a line that does not take part in the columns.
+    mutating func add(line: String) { rows.append(([], { _ in line })) }
+
     /// The lines, each indented by so many blanks and without blanks at its end.
     func lines(indent: Int) -> [String] {
         let columns = rows.map(\.cells.count).max() ?? 0

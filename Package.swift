@@ -63,6 +63,7 @@ let package = Package(
         .testTarget(name: "DifferentialTests", dependencies: ["Lockstep", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
+        .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(
             name: "SMMUCacheTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Scenarios"],

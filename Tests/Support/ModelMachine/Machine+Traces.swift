@@ -13,6 +13,10 @@ package struct Trace {
         /// Where the tables say that it is, and where it is.
         package let ipa: UInt64
         package let at: UInt64
+
+        package init(stage2: Bool, level: Int, ipa: UInt64, at: UInt64) {
+            (self.stage2, self.level, self.ipa, self.at) = (stage2, level, ipa, at)
+        }
     }
 
     /// The descriptors that were read, in order.

@@ -54,6 +54,16 @@ package enum EventID: UInt8, Sendable, CaseIterable {
     }
 }
 
+extension EventID {
+    /// The kinds of which Linux hands records to a VMM, those of stage 2 and of stalled transactions excepted.
+    package var forwardedByLinux: Bool {
+        switch self {
+        case .badSTE, .streamDisabled, .badSubstreamID, .badCD: true
+        default: isTranslationFault
+        }
+    }
+}
+
 /// An event record: 32 bytes, four little-endian words (IHI 0070, 7.3). The words are the value; fields are views.
 package struct EventRecord: Hashable, Sendable {
     package var words: SIMD4<UInt64>
@@ -149,10 +159,7 @@ package struct EventRecord: Hashable, Sendable {
 
     /// What Linux hands to a VMM through a vEVENTQ; it keeps the others in its log, and answers stalls elsewhere.
     package var forwardedByLinux: Bool {
-        switch id {
-        case .badSTE, .streamDisabled, .badSubstreamID, .badCD: true
-        case .translation, .addressSize, .access, .permission: !stage2 && stallTag == nil
-        default: false
-        }
+        guard let id, id.forwardedByLinux else { return false }
+        return !id.isTranslationFault || (!stage2 && stallTag == nil)
     }
 }

@@ -29,6 +29,10 @@ package struct IDRegisters: Hashable, Sendable {
     package var broadcastTLBMaintenance: Bool { idr0.bit(5) }
     /// HTTU: 0 no hardware update of descriptors, 1 Access flag, 2 also dirty state.
     package var hardwareTableUpdate: Int { idr0.bits(7, 6) }
+    /// Whether the SMMU can do the hardware updates that a CD (HA, HD) or an STE (S2HA, S2HD) asks for.
+    package func updates(accessFlag: Bool, dirty: Bool) -> Bool {
+        (!accessFlag || hardwareTableUpdate >= 1) && (!dirty || hardwareTableUpdate >= 2)
+    }
     package var hypSupported: Bool { idr0.bit(9) }
     package var atsSupported: Bool { idr0.bit(10) }
     package var asid16Bit: Bool { idr0.bit(12) }

@@ -49,7 +49,8 @@ struct Stage1Table {
         outputBits = cd.outputBits(on: ids, granule: granule)
         base =
             table.base
-            & ~tableAlignmentMask(entriesLog2: inputBits - granule.levelShift(startLevel), outputBits: outputBits)
+            & ~tableAlignmentMask(
+                entriesLog2: inputBits - granule.levelShift(startLevel), sizeCode: cd.ipsCode, on: ids)
         walkDisabled = table.walkDisabled
         topByteIgnored = table.topByteIgnored
         hierarchicalAttributesDisabled = table.hierarchicalAttributesDisabled && ids.hierarchicalAttributeDisable

@@ -32,11 +32,13 @@ struct TLBIRange {
         (granule == nil || granule == entry.granule) && (level == nil || level == entry.level)
     }
 
-    /// Whether the 2^`sizeLog2` bytes that `page` counts overlap the range.
+    /// Whether the range overlaps the leaf from which the entry for the 2^`sizeLog2` bytes that `page` counts was made.
+    /// Any address of a leaf invalidates all of it, however many entries it has become.
     @inline(__always)
-    func overlaps(page: UInt64, sizeLog2: Int) -> Bool {
-        let start = page &<< UInt64(sizeLog2)
-        return start <= last && start | UInt64.ones(sizeLog2) >= first
+    func overlaps(page: UInt64, sizeLog2: Int, _ entry: TLBEntry) -> Bool {
+        let offset = UInt64.ones(max(sizeLog2, entry.leafSizeLog2))
+        let start = page &<< UInt64(sizeLog2) & ~offset
+        return start <= last && start | offset >= first
     }
 
     var isOneAddress: Bool { first == last }
@@ -70,7 +72,7 @@ extension TLB {
 
     /// NH_VA, EL2_VA (`asid` given) and NH_VAA, EL2_VAA (nil: every ASID). Global entries of any ASID go in any case.
     mutating func invalidate(regime: Regime, vmid: UInt16, asid: UInt16?, _ range: TLBIRange) {
-        if let asid, range.isOneAddress, !mayHoldGlobalEntries {
+        if let asid, range.isOneAddress, !mayHoldGlobalEntries, !mayHoldFragments {
             let space = TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: asid)
             remove(space, range.first, where: range.concerns)
             return
@@ -78,7 +80,7 @@ extension TLB {
         removeAll { tag, page, entry in
             tag.regime == regime.rawValue && tag.vmid == vmid && !tag.stage2Only
                 && (asid == nil || tag.asid == asid || entry.global)
-                && range.overlaps(page: page, sizeLog2: tag.sizeLog2) && range.concerns(entry)
+                && range.overlaps(page: page, sizeLog2: tag.sizeLog2, entry) && range.concerns(entry)
         }
     }
 
@@ -87,7 +89,7 @@ extension TLB {
     mutating func invalidateStage2(vmid: UInt16, _ range: TLBIRange) {
         removeAll { tag, page, entry in
             tag.regime == Regime.nsEL1.rawValue && tag.stage2Only && tag.vmid == vmid
-                && range.overlaps(page: page, sizeLog2: tag.sizeLog2) && range.concerns(entry)
+                && range.overlaps(page: page, sizeLog2: tag.sizeLog2, entry) && range.concerns(entry)
         }
     }
 }

@@ -110,6 +110,7 @@ extension ScenarioMutation {
         // 16 KB tables have no leaf at level 1, and the level of what lies below a table may be any.
         let level = oldLeaf && level > 0 && random.chance(60) ? level : 0
         if scale == 0, level == 0 { return .page }
-        return Command.Span(granule: granule, num: 0, scale: scale, ttl: level)
+        // SCALE ends at 31; NUM + 1 gives the rest.
+        return Command.Span(granule: granule, num: (1 << max(0, scale - 31)) - 1, scale: min(scale, 31), ttl: level)
     }
 }

@@ -8,7 +8,7 @@ package struct Lockstep: ~Copyable {
     /// A question that was asked since everything was last forgotten, and the words that its answer came from.
     struct Asked {
         var question: ScenarioQuestion
-        var reads: Set<UInt64>
+        var reads: [UInt64]
     }
 
     private(set) var scenario: Scenario
@@ -89,19 +89,19 @@ package struct Lockstep: ~Copyable {
         return describe(question, "old \(old.text), new \(new.answer.text)", actual)
     }
 
-    private mutating func remember(_ question: ScenarioQuestion, _ reads: Set<UInt64>) {
+    private mutating func remember(_ question: ScenarioQuestion, _ reads: [UInt64]) {
         asked.append(Asked(question: question, reads: reads))
     }
 
     /// What the naive SMMU says, and the words that it read for it.
-    func answer(_ question: ScenarioQuestion) -> (answer: NaiveAnswer, reads: Set<UInt64>) {
-        var reads: Set<UInt64> = []
+    func answer(_ question: ScenarioQuestion) -> (answer: NaiveAnswer, reads: [UInt64]) {
+        var reads: [UInt64] = []
         let answer = naive.translate(
             NaiveQuestion(
                 sid: question.sid, ssid: question.ssid, iova: question.iova, write: question.write,
                 privileged: question.privileged, instruction: question.instruction)
         ) { pa in
-            reads.insert(pa)
+            reads.append(pa)
             return scenario.read(pa)
         }
         return (answer, reads)

@@ -41,7 +41,7 @@ extension SoftwareSMMU {
     /// answer it keeps. `transaction.kind` is not looked at.
     ///
     /// The ATC forgets nothing by itself but its oldest entry when room is needed: only ATC_INV makes it.
-    package mutating func accessWithATS(_ transaction: Transaction) -> TranslationResult {
+    public mutating func accessWithATS(_ transaction: Transaction) -> TranslationResult {
         let needed = Permissions.needed(
             write: transaction.write, privileged: transaction.privileged, instruction: transaction.instruction)
         if let cached = findATC(transaction), cached.permissions.contains(needed) {

@@ -7,7 +7,7 @@ extension SoftwareSMMU {
     /// An error leaves CONS at the command, its code in CMDQ_CONS.ERR and GERROR.CMDQ_ERR active; nothing more is
     /// consumed until software has acknowledged it.
     @discardableResult
-    package mutating func processCommandQueue(limit: Int = .max) -> Int {
+    public mutating func processCommandQueue(limit: Int = .max) -> Int {
         writePendingEvents()
         let queue = commandQueue
         var completed = 0
@@ -78,7 +78,7 @@ extension SoftwareSMMU {
 
     /// Writes the records of waiting transactions for which there was no room. Events and commands do so by themselves;
     /// a driver that only moves EVENTQ_CONS calls it.
-    package mutating func writePendingEvents() {
+    public mutating func writePendingEvents() {
         while !stalls.unreported.isEmpty, registers.eventQueueEnabled, eventQueueHasRoom {
             store(stalls.unreported.removeFirst())
         }
@@ -102,5 +102,5 @@ extension SoftwareSMMU {
     }
 
     /// OVFLG of EVENTQ_PROD, OVACKFLG of EVENTQ_CONS.
-    package static var overflowFlag: UInt32 { 1 << 31 }
+    public static var overflowFlag: UInt32 { 1 << 31 }
 }

@@ -3,13 +3,13 @@ import SMMUv3
 extension SoftwareSMMU {
     /// What the SMMU does with `transaction`: the order of IHI 0070, 3.12 and 7.3. A fault that the configuration has
     /// recorded is written to the event queue.
-    package mutating func translate(_ transaction: Transaction) -> TranslationResult {
+    public mutating func translate(_ transaction: Transaction) -> TranslationResult {
         var observer = NoObserver()
         return translate(transaction, observer: &observer)
     }
 
     /// ``translate(_:)``, step by step for `observer`.
-    package mutating func translate(
+    public mutating func translate(
         _ transaction: Transaction, observer: inout some WalkObserver
     ) -> TranslationResult {
         guard registers.smmuEnabled else {

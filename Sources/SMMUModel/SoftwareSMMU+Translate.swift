@@ -155,7 +155,7 @@ extension SoftwareSMMU {
         _ regime: Regime, _ stage2: Stage2Configuration, _ nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {
         observer.saw(
-            .stage1Table(index: index, base: table.base, startLevel: table.startLevel, granule: table.granule))
+            .stage1Table(index: index, base: table.base, startLevel: Int(table.startLevel), granule: table.granule))
         return try walkStage1(
             context, table, selected.canonical, regime: regime, stage2, nested: nested, &observer)
     }

@@ -15,13 +15,18 @@ struct CacheKey: Equatable {
 /// It never grows past its capacity, whatever it is fed, and does not allocate once it has been full. All times but
 /// those of the `removeAll`s are those of one hash look-up.
 struct BoundedCache<Value> {
+    /// What look-ups and scans read of an entry; its value stands apart, so that more of these fit a cache line.
+    private struct Slot {
+        var key: CacheKey
+        /// The next slot of the same chain, or of the free list; `occupied` says which.
+        var next: Int32
+        var occupied: Bool
+    }
+
     private let capacity: Int
     /// Slot of each chain's first entry, -1 for an empty chain. Allocated with the first entry.
     private var heads: [Int32] = []
-    /// The next slot of the same chain, or of the free list; ``occupied`` says which.
-    private var next: [Int32] = []
-    private var keys: [CacheKey] = []
-    private var occupied: [Bool] = []
+    private var slots: [Slot] = []
     private(set) var values: [Value] = []
     private var firstFree: Int32 = -1
     /// The slot that the next eviction takes.
@@ -39,8 +44,9 @@ struct BoundedCache<Value> {
         if count == 0 { return nil }
         var slot = heads[chain(of: key)]
         while slot >= 0 {
-            if keys[Int(slot)] == key { return Int(slot) }
-            slot = next[Int(slot)]
+            let entry = slots[Int(slot)]
+            if entry.key == key { return Int(slot) }
+            slot = entry.next
         }
         return nil
     }
@@ -59,32 +65,30 @@ struct BoundedCache<Value> {
             values[slot] = value
             return nil
         }
+        let chain = chain(of: key)
         var evicted: CacheKey?
         let slot: Int
         if firstFree >= 0 {
             slot = Int(firstFree)
-            firstFree = next[slot]
-            keys[slot] = key
-            values[slot] = value
-            occupied[slot] = true
-        } else if keys.count < capacity {
-            slot = keys.count
-            keys.append(key)
+            firstFree = slots[slot].next
+        } else if slots.count < capacity {
+            slot = slots.count
+            slots.append(Slot(key: key, next: heads[chain], occupied: true))
             values.append(value)
-            next.append(-1)
-            occupied.append(true)
+            heads[chain] = Int32(truncatingIfNeeded: slot)
+            count &+= 1
+            return nil
         } else {
             slot = hand
             hand = hand &+ 1 == capacity ? 0 : hand &+ 1
-            evicted = keys[slot]
+            evicted = slots[slot].key
             unlink(slot)
-            keys[slot] = key
-            values[slot] = value
+            count &-= 1
         }
-        let chain = chain(of: key)
-        next[slot] = heads[chain]
+        slots[slot] = Slot(key: key, next: heads[chain], occupied: true)
+        values[slot] = value
         heads[chain] = Int32(truncatingIfNeeded: slot)
-        if evicted == nil { count &+= 1 }
+        count &+= 1
         return evicted
     }
 
@@ -96,10 +100,11 @@ struct BoundedCache<Value> {
     }
 
     /// Removes every entry that `matches`, and says which those were.
+    @inline(__always)
     mutating func removeAll(where matches: (CacheKey, Value) -> Bool, removed: (CacheKey) -> Void = { _ in }) {
         if count == 0 { return }
-        for slot in keys.indices where occupied[slot] && matches(keys[slot], values[slot]) {
-            removed(keys[slot])
+        for slot in slots.indices where slots[slot].occupied && matches(slots[slot].key, values[slot]) {
+            removed(slots[slot].key)
             free(slot)
         }
     }
@@ -107,10 +112,8 @@ struct BoundedCache<Value> {
     mutating func removeAll() {
         if count == 0 { return }
         for index in heads.indices { heads[index] = -1 }
-        next.removeAll(keepingCapacity: true)
-        keys.removeAll(keepingCapacity: true)
+        slots.removeAll(keepingCapacity: true)
         values.removeAll(keepingCapacity: true)
-        occupied.removeAll(keepingCapacity: true)
         (firstFree, hand, count) = (-1, 0, 0)
     }
 
@@ -118,29 +121,27 @@ struct BoundedCache<Value> {
         var chains = 16
         while chains < capacity { chains &*= 2 }
         heads = [Int32](repeating: -1, count: chains)
-        next.reserveCapacity(capacity)
-        keys.reserveCapacity(capacity)
+        slots.reserveCapacity(capacity)
         values.reserveCapacity(capacity)
-        occupied.reserveCapacity(capacity)
     }
 
     private mutating func free(_ slot: Int) {
         unlink(slot)
-        occupied[slot] = false
-        next[slot] = firstFree
+        slots[slot].occupied = false
+        slots[slot].next = firstFree
         firstFree = Int32(truncatingIfNeeded: slot)
         count &-= 1
     }
 
     private mutating func unlink(_ slot: Int) {
-        let chain = chain(of: keys[slot])
+        let chain = chain(of: slots[slot].key)
         let target = Int32(truncatingIfNeeded: slot)
         if heads[chain] == target {
-            heads[chain] = next[slot]
+            heads[chain] = slots[slot].next
             return
         }
         var previous = Int(heads[chain])
-        while next[previous] != target { previous = Int(next[previous]) }
-        next[previous] = next[slot]
+        while slots[previous].next != target { previous = Int(slots[previous].next) }
+        slots[previous].next = slots[slot].next
     }
 }

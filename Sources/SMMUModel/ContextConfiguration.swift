@@ -30,10 +30,11 @@ struct ContextConfiguration {
 /// One of the two stage 1 translation tables.
 struct Stage1Table {
     let base: UInt64
+    /// The bits of an address that select something here, and those that a result may have.
+    let inputMask: UInt64
+    let outputMask: UInt64
     let granule: Granule
-    let startLevel: Int
-    let inputBits: Int
-    let outputBits: Int
+    let startLevel: UInt8
     let walkDisabled: Bool
     let topByteIgnored: Bool
     let hierarchicalAttributesDisabled: Bool
@@ -44,9 +45,11 @@ struct Stage1Table {
         let granule = table.granule ?? .k4
         let inputBits = min(max(64 - table.tsz, 12), 52)
         self.granule = granule
-        self.inputBits = inputBits
-        startLevel = min(max(granule.stage1StartLevel(inputBits: inputBits), 0), 3)
-        outputBits = cd.outputBits(on: ids, granule: granule)
+        inputMask = UInt64.ones(inputBits)
+        let startLevel = min(max(granule.stage1StartLevel(inputBits: inputBits), 0), 3)
+        self.startLevel = UInt8(truncatingIfNeeded: startLevel)
+        let outputBits = cd.outputBits(on: ids, granule: granule)
+        outputMask = UInt64.ones(outputBits)
         base =
             table.base
             & ~tableAlignmentMask(

@@ -1,22 +1,22 @@
 import SMMUv3
 
 /// What a mapping allows, for each of the two privilege levels.
-package struct Permissions: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt8
+public struct Permissions: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
 
-    @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    package static var unprivilegedRead: Permissions { Permissions(rawValue: 1) }
-    package static var unprivilegedWrite: Permissions { Permissions(rawValue: 2) }
-    package static var unprivilegedExecute: Permissions { Permissions(rawValue: 4) }
-    package static var privilegedRead: Permissions { Permissions(rawValue: 8) }
-    package static var privilegedWrite: Permissions { Permissions(rawValue: 16) }
-    package static var privilegedExecute: Permissions { Permissions(rawValue: 32) }
-    package static var all: Permissions { Permissions(rawValue: 63) }
+    public static var unprivilegedRead: Permissions { Permissions(rawValue: 1) }
+    public static var unprivilegedWrite: Permissions { Permissions(rawValue: 2) }
+    public static var unprivilegedExecute: Permissions { Permissions(rawValue: 4) }
+    public static var privilegedRead: Permissions { Permissions(rawValue: 8) }
+    public static var privilegedWrite: Permissions { Permissions(rawValue: 16) }
+    public static var privilegedExecute: Permissions { Permissions(rawValue: 32) }
+    public static var all: Permissions { Permissions(rawValue: 63) }
 
     /// The one permission that an access needs.
     @inlinable
-    package static func needed(write: Bool, privileged: Bool, instruction: Bool) -> Permissions {
+    public static func needed(write: Bool, privileged: Bool, instruction: Bool) -> Permissions {
         let bit: UInt8 = write ? 2 : (instruction ? 4 : 1)
         return Permissions(rawValue: privileged ? bit &<< 3 : bit)
     }

@@ -4,7 +4,7 @@ import SMMUv3
 ///
 /// Every access may fail: an address where nothing answers is an external abort, which the SMMU turns into an event.
 /// Guest memory may change between two reads, so the model reads each word once and decides on the copy.
-package protocol PhysicalMemory {
+public protocol PhysicalMemory {
     /// The 8-byte little-endian word at `address`, which is 8-byte aligned; nil is an external abort.
     func loadWord(at address: UInt64) -> UInt64?
 
@@ -15,7 +15,7 @@ package protocol PhysicalMemory {
 extension PhysicalMemory {
     /// The 64 bytes at `address`, which is 64-byte aligned: an STE or a CD.
     @inlinable
-    package func loadLine(at address: UInt64) -> SIMD8<UInt64>? {
+    public func loadLine(at address: UInt64) -> SIMD8<UInt64>? {
         var line = SIMD8<UInt64>.zero
         for index in 0..<8 {
             guard let word = loadWord(at: address &+ UInt64(index &* 8)) else { return nil }
@@ -25,7 +25,7 @@ extension PhysicalMemory {
     }
 
     /// Stores four bytes at a 4-byte aligned address, as an MSI does.
-    package mutating func storeHalfWord(_ value: UInt32, at address: UInt64) -> Bool {
+    public mutating func storeHalfWord(_ value: UInt32, at address: UInt64) -> Bool {
         let aligned = address & ~7
         guard var word = loadWord(at: aligned) else { return false }
         let low = address & 4 == 0

@@ -50,7 +50,7 @@ extension SoftwareSMMU {
     /// answer it keeps. `transaction.kind` is not looked at.
     ///
     /// The ATC forgets nothing by itself but its oldest entry when room is needed: only ATC_INV makes it.
-    package mutating func accessWithATS(_ transaction: Transaction) -> TranslationResult {
+    public mutating func accessWithATS(_ transaction: Transaction) -> TranslationResult {
         let needed = Permissions.needed(
             write: transaction.write, privileged: false, instruction: transaction.instruction
         ).rawValue

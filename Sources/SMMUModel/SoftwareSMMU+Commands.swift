@@ -1,7 +1,7 @@
-package import SMMUv3
+public import SMMUv3
 
 /// What executing one command came to.
-package enum CommandResult: Hashable, Sendable {
+public enum CommandResult: Hashable, Sendable {
     case completed
     /// A CMD_SYNC is complete; its signal has been given as far as the SMMU gives it.
     case synchronized(Command.SyncSignal)
@@ -13,7 +13,7 @@ package enum CommandResult: Hashable, Sendable {
 
 extension SoftwareSMMU {
     /// Does one command, wherever it came from. Its effect is complete on return: a CMD_SYNC has nothing to wait for.
-    package mutating func execute(_ command: Command) -> CommandResult {
+    public mutating func execute(_ command: Command) -> CommandResult {
         if let reason = command.illegality(on: ids) { return .illegal(reason) }
         guard let opcode = command.opcode else { return .illegal(.unknownOpcode) }
         switch opcode {

@@ -7,7 +7,7 @@ extension SoftwareSMMU {
     /// An error leaves CONS at the command, its code in CMDQ_CONS.ERR and GERROR.CMDQ_ERR active; nothing more is
     /// consumed until software has acknowledged it.
     @discardableResult
-    package mutating func processCommandQueue(limit: Int = .max) -> Int {
+    public mutating func processCommandQueue(limit: Int = .max) -> Int {
         writePendingEvents()
         let queue = commandQueue
         var completed = 0
@@ -108,5 +108,5 @@ extension SoftwareSMMU {
     }
 
     /// OVFLG of EVENTQ_PROD, OVACKFLG of EVENTQ_CONS.
-    package static var overflowFlag: UInt32 { 1 << 31 }
+    public static var overflowFlag: UInt32 { 1 << 31 }
 }

@@ -29,21 +29,20 @@ extension SoftwareSMMU {
         let upper = address.bit(55)
         if upper, regime == .el2 { throw .stage1(.translation) }
         let canonical = upper ? address | 0xff &<< 56 : address & ~(0xff &<< 56)
-        let (inputBits, ignoresTop, disabled, noUser) =
+        let (inputMask, ignoresTop, disabled, noUser) =
             upper
             ? (
-                context.table1.inputBits, context.table1.topByteIgnored, context.table1.walkDisabled,
+                context.table1.inputMask, context.table1.topByteIgnored, context.table1.walkDisabled,
                 context.table1.unprivilegedDisabled
             )
             : (
-                context.table0.inputBits, context.table0.topByteIgnored, context.table0.walkDisabled,
+                context.table0.inputMask, context.table0.topByteIgnored, context.table0.walkDisabled,
                 context.table0.unprivilegedDisabled
             )
         // EPD0 and E0PD mean nothing where there is one range and one privilege level.
         if regime != .el2, disabled || (noUser && !privileged) { throw .stage1(.translation) }
         if !ignoresTop, canonical != address { throw .stage1(.translation) }
-        let above = canonical &>> UInt64(inputBits)
-        guard above == (upper ? UInt64.max &>> UInt64(inputBits) : 0) else { throw .stage1(.translation) }
+        guard canonical & ~inputMask == (upper ? ~inputMask : 0) else { throw .stage1(.translation) }
         return SelectedTable(upper: upper, canonical: canonical)
     }
 
@@ -55,8 +54,8 @@ extension SoftwareSMMU {
         _ stage2: Stage2Configuration, nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {
         let granule = table.granule
-        let input = address & UInt64.ones(table.inputBits)
-        var level = table.startLevel
+        let input = address & table.inputMask
+        var level = Int(table.startLevel)
         var base = table.base
         var inherited = HierarchicalAttributes()
         var index = input &>> UInt64(granule.levelShift(level))
@@ -73,14 +72,14 @@ extension SoftwareSMMU {
             case .invalid: throw .stage1(.translation)
             case .table:
                 base = Descriptor.address(word, shift: granule.shift, granule: granule, oas: outputAddressSize)
-                if base > UInt64.ones(table.outputBits) { throw .stage1(.addressSize) }
+                if base > table.outputMask { throw .stage1(.addressSize) }
                 if !table.hierarchicalAttributesDisabled { inherited.add(word) }
                 level &+= 1
                 index = input &>> UInt64(granule.levelShift(level)) & UInt64.ones(granule.stride)
             case .block, .page:
                 let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output | input & UInt64.ones(shift) > UInt64.ones(table.outputBits) { throw .stage1(.addressSize) }
+                if output | input & UInt64.ones(shift) > table.outputMask { throw .stage1(.addressSize) }
                 if !word.bit(10), !context.accessFlagFaultDisabled { throw .stage1(.access) }
                 let permissions: Permissions =
                     regime == .el2

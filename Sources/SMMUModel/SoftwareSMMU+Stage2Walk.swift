@@ -20,10 +20,10 @@ extension SoftwareSMMU {
         _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage2Leaf {
         let granule = stage2.granule
-        var level = stage2.startLevel
+        var level = Int(stage2.startLevel)
         var table = stage2.base
         observer.saw(.stage2Table(base: table, startLevel: level, granule: granule, ipa: ipa, for: eventClass))
-        guard ipa <= UInt64.ones(stage2.inputBits) else { throw .stage2(.translation, eventClass, ipa: ipa) }
+        guard ipa <= stage2.inputMask else { throw .stage2(.translation, eventClass, ipa: ipa) }
         // Concatenated tables are one long table: the start level's index takes every bit that is left.
         var index = ipa &>> UInt64(granule.levelShift(level))
         while true {
@@ -38,13 +38,13 @@ extension SoftwareSMMU {
             case .invalid: throw .stage2(.translation, eventClass, ipa: ipa)
             case .table:
                 table = Descriptor.address(word, shift: granule.shift, granule: granule, oas: outputAddressSize)
-                if table > UInt64.ones(stage2.outputBits) { throw .stage2(.addressSize, eventClass, ipa: ipa) }
+                if table > stage2.outputMask { throw .stage2(.addressSize, eventClass, ipa: ipa) }
                 level &+= 1
                 index = ipa &>> UInt64(granule.levelShift(level)) & UInt64.ones(granule.stride)
             case .block, .page:
                 let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output | ipa & UInt64.ones(shift) > UInt64.ones(stage2.outputBits) {
+                if output | ipa & UInt64.ones(shift) > stage2.outputMask {
                     throw .stage2(.addressSize, eventClass, ipa: ipa)
                 }
                 if !word.bit(10), !stage2.accessFlagFaultDisabled { throw .stage2(.access, eventClass, ipa: ipa) }

@@ -3,13 +3,13 @@ import SMMUv3
 extension SoftwareSMMU {
     /// What the SMMU does with `transaction`: the order of IHI 0070, 3.12 and 7.3. A fault that the configuration has
     /// recorded is written to the event queue.
-    package mutating func translate(_ transaction: Transaction) -> TranslationResult {
+    public mutating func translate(_ transaction: Transaction) -> TranslationResult {
         var observer = NoObserver()
         return translate(transaction, observer: &observer)
     }
 
     /// ``translate(_:)``, step by step for `observer`.
-    package mutating func translate(
+    public mutating func translate(
         _ transaction: Transaction, observer: inout some WalkObserver
     ) -> TranslationResult {
         guard registers.smmuEnabled else { return resultWhileDisabled(transaction) }
@@ -163,7 +163,7 @@ extension SoftwareSMMU {
         _ regime: Regime, _ stage2: Stage2Configuration, _ nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {
         observer.saw(
-            .stage1Table(index: index, base: table.base, startLevel: table.startLevel, granule: table.granule))
+            .stage1Table(index: index, base: table.base, startLevel: Int(table.startLevel), granule: table.granule))
         return try walkStage1(
             context, table, selected.canonical, regime: regime, stage2, nested: nested, &observer)
     }

@@ -1,17 +1,17 @@
-package import SMMUv3
+public import SMMUv3
 
 /// How much a software SMMU may remember. Every number is an upper bound, whatever the guest does.
-package struct SMMUCapacity: Hashable, Sendable {
+public struct SMMUCapacity: Hashable, Sendable {
     /// Cached translations.
-    package var tlb: Int
-    package var streamTableEntries: Int
-    package var contextDescriptors: Int
+    public var tlb: Int
+    public var streamTableEntries: Int
+    public var contextDescriptors: Int
     /// Entries of all devices' ATCs together.
-    package var atc: Int
+    public var atc: Int
     /// Stalled transactions; never more than IDR5.STALL_MAX.
-    package var stalled: Int
+    public var stalled: Int
 
-    package init(
+    public init(
         tlb: Int = 4096, streamTableEntries: Int = 256, contextDescriptors: Int = 256, atc: Int = 1024,
         stalled: Int = 64
     ) {
@@ -28,12 +28,12 @@ package struct SMMUCapacity: Hashable, Sendable {
 ///
 /// Like hardware it keeps what it has cached until an invalidation covers it or newer entries need the room. It never
 /// caches a fault, an invalid descriptor, or an ILLEGAL STE or CD.
-package struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
-    package var memory: Memory
-    package let ids: IDRegisters
+public struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
+    public var memory: Memory
+    public let ids: IDRegisters
     /// What software reads and writes. Set the fields as a driver would; queues are worked on by
     /// ``processCommandQueue(limit:)``, and turning SMMUEN off takes effect with the next transaction.
-    package var registers = SMMURegisters()
+    public var registers = SMMURegisters()
 
     let outputAddressSize: Int
     let executeNeverXNX: Bool
@@ -46,11 +46,11 @@ package struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
     /// ATC_INVs whose device has not answered; the next CMD_SYNC reports them.
     var atcTimeoutPending = false
     /// Devices that answer no ATC_INV: a test's or an operator's doing.
-    package var unresponsiveATCs: Set<StreamID> = []
+    public var unresponsiveATCs: Set<StreamID> = []
     /// What a driver would get as interrupts since it last took them.
-    package var interrupts: Interrupts = []
+    public var interrupts: Interrupts = []
 
-    package init(memory: Memory, ids: IDRegisters, capacity: SMMUCapacity = SMMUCapacity()) {
+    public init(memory: Memory, ids: IDRegisters, capacity: SMMUCapacity = SMMUCapacity()) {
         self.memory = memory
         self.ids = ids
         outputAddressSize = ids.outputAddressSize
@@ -64,21 +64,21 @@ package struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
     }
 
     /// Interrupt lines, each set until its owner clears it.
-    package struct Interrupts: OptionSet, Hashable, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
-        package static var eventQueue: Interrupts { Interrupts(rawValue: 1) }
-        package static var globalError: Interrupts { Interrupts(rawValue: 2) }
-        package static var commandSync: Interrupts { Interrupts(rawValue: 4) }
+    public struct Interrupts: OptionSet, Hashable, Sendable {
+        public let rawValue: UInt8
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        public static var eventQueue: Interrupts { Interrupts(rawValue: 1) }
+        public static var globalError: Interrupts { Interrupts(rawValue: 2) }
+        public static var commandSync: Interrupts { Interrupts(rawValue: 4) }
     }
 
     /// Entries cached at the moment.
-    package var cachedCounts: (tlb: Int, streams: Int, contexts: Int, atc: Int) {
+    public var cachedCounts: (tlb: Int, streams: Int, contexts: Int, atc: Int) {
         (tlb.count, streams.count, contexts.count, atc.count)
     }
 
     /// Forgets everything cached, as a reset does; devices' ATCs included.
-    package mutating func invalidateEverything() {
+    public mutating func invalidateEverything() {
         tlb.removeAll()
         streams.removeAll()
         contexts.removeAll()

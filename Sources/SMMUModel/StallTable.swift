@@ -1,4 +1,4 @@
-package import SMMUv3
+public import SMMUv3
 
 /// Transactions that wait for an answer, by tag (IHI 0070, 3.12.2). Bounded; tags are reused lowest first.
 struct StallTable {
@@ -53,22 +53,22 @@ struct StallTable {
 }
 
 /// A stalled transaction that was answered: its device goes on with it.
-package struct Resumption: Hashable, Sendable {
-    package let transaction: Transaction
-    package let tag: UInt16
+public struct Resumption: Hashable, Sendable {
+    public let transaction: Transaction
+    public let tag: UInt16
     /// `retry`: translate it again. `terminate` and `abort`: it is over, quietly or with an abort.
-    package let action: Command.ResumeAction
+    public let action: Command.ResumeAction
 }
 
 extension SoftwareSMMU {
     /// Transactions that wait for RESUME or STALL_TERM.
-    package var stalledCount: Int { stalls.count }
+    public var stalledCount: Int { stalls.count }
 
     /// The next answered transaction, oldest first; nil when there is none.
-    package mutating func takeResumption() -> Resumption? { stalls.takeAnswered() }
+    public mutating func takeResumption() -> Resumption? { stalls.takeAnswered() }
 
     /// Turns translation off (SMMUEN = 0): transactions that wait are aborted (IHI 0070, 3.12.2). Caches stay.
-    package mutating func disable() {
+    public mutating func disable() {
         registers.smmuEnabled = false
         stalls.answerAll(nil, .abort)
     }

@@ -4,8 +4,8 @@ import SMMUv3
 struct StreamConfiguration {
     let config: StreamTableEntry.Config
     let contextPointer: UInt64
-    let contextFormat: Int
-    let contextCountLog2: Int
+    let contextFormat: UInt8
+    let contextCountLog2: UInt8
     let defaultSubstream: StreamTableEntry.DefaultSubstream
     let ats: StreamTableEntry.ATSMode
     let world: StreamTableEntry.StreamWorld
@@ -19,8 +19,8 @@ struct StreamConfiguration {
     init(_ ste: StreamTableEntry, on ids: IDRegisters) {
         config = ste.config
         contextPointer = ste.s1ContextPointer
-        contextFormat = ste.s1Format
-        contextCountLog2 = ste.effectiveS1CDMax(on: ids)
+        contextFormat = UInt8(truncatingIfNeeded: ste.s1Format)
+        contextCountLog2 = UInt8(truncatingIfNeeded: ste.effectiveS1CDMax(on: ids))
         defaultSubstream = ste.s1DefaultSubstream
         ats = ids.atsSupported && ste.config != .bypass && ste.atsMode != .reserved ? ste.atsMode : .disabled
         world = ste.effectiveStreamWorld(on: ids)
@@ -42,10 +42,11 @@ extension IDRegisters {
 struct Stage2Configuration {
     /// First byte of the concatenated tables at the start level.
     let base: UInt64
+    /// The largest address that it takes, and the largest that it may put out.
+    let inputMask: UInt64
+    let outputMask: UInt64
     let granule: Granule
-    let startLevel: Int
-    let inputBits: Int
-    let outputBits: Int
+    let startLevel: UInt8
     let bigEndian: Bool
     let accessFlagFaultDisabled: Bool
     let protectedTableWalk: Bool
@@ -58,9 +59,11 @@ struct Stage2Configuration {
         let inputBits = min(max(64 - ste.s2T0SZ, 1), 52)
         let start = Stage2StartLevel(sl0: ste.s2SL0, granule: granule, inputBits: inputBits, on: ids)
         self.granule = granule
-        self.inputBits = inputBits
-        startLevel = start?.level ?? 3
-        outputBits = ste.s2OutputBits(on: ids, granule: granule)
+        inputMask = UInt64.ones(inputBits)
+        let startLevel = start?.level ?? 3
+        self.startLevel = UInt8(truncatingIfNeeded: startLevel)
+        let outputBits = ste.s2OutputBits(on: ids, granule: granule)
+        outputMask = UInt64.ones(outputBits)
         base =
             ste.s2TableBase & ~tableAlignmentMask(
                 entriesLog2: inputBits - granule.levelShift(startLevel), sizeCode: ste.s2PS, on: ids)

@@ -99,11 +99,14 @@ struct TLB {
         mayHoldFragments = false
     }
 
+    @inline(__always)
     mutating func removeAll(where matches: (TLBTag, _ page: UInt64, TLBEntry) -> Bool) {
+        let before = cache.count
         var counts = counts
         cache.removeAll(
             where: { matches(TLBTag(word: $0.tag), $0.page, $1) },
             removed: { counts[TLBTag(word: $0.tag).sizeLog2 & 63] &-= 1 })
+        if cache.count == before { return }
         self.counts = counts
         for size in 0..<64 where counts[size] <= 0 { sizes &= ~(1 &<< UInt64(size)) }
         if cache.count == 0 { (mayHoldGlobalEntries, mayHoldFragments) = (false, false) }

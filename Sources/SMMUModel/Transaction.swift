@@ -1,19 +1,19 @@
-package import SMMUv3
+public import SMMUv3
 
 /// One access of a device as it reaches the SMMU. It lies within one 4 KB page: the model looks at its first byte only.
-package struct Transaction: Hashable, Sendable {
-    package var streamID: StreamID
+public struct Transaction: Hashable, Sendable {
+    public var streamID: StreamID
     /// nil: the transaction carries none (SSV = 0).
-    package var substreamID: SubstreamID?
+    public var substreamID: SubstreamID?
     /// The input address, all 64 bits.
-    package var address: UInt64
-    package var write: Bool
-    package var privileged: Bool
+    public var address: UInt64
+    public var write: Bool
+    public var privileged: Bool
     /// An instruction fetch; of reads only.
-    package var instruction: Bool
-    package var kind: Kind
+    public var instruction: Bool
+    public var kind: Kind
 
-    package enum Kind: UInt8, Sendable {
+    public enum Kind: UInt8, Sendable {
         case untranslated
         /// A PCIe ATS translation request.
         case translationRequest
@@ -21,7 +21,7 @@ package struct Transaction: Hashable, Sendable {
         case translated
     }
 
-    package init(
+    public init(
         _ streamID: StreamID, _ address: UInt64, substreamID: SubstreamID? = nil, write: Bool = false,
         privileged: Bool = false, instruction: Bool = false, kind: Kind = .untranslated
     ) {
@@ -31,7 +31,7 @@ package struct Transaction: Hashable, Sendable {
 }
 
 /// What became of a transaction.
-package enum TranslationResult: Hashable, Sendable {
+public enum TranslationResult: Hashable, Sendable {
     case translated(Translation)
     /// No stage translates this stream, or the SMMU is off.
     case bypassed(pa: UInt64)
@@ -45,17 +45,17 @@ package enum TranslationResult: Hashable, Sendable {
 }
 
 /// A successful translation.
-package struct Translation: Hashable, Sendable {
-    package var pa: UInt64
+public struct Translation: Hashable, Sendable {
+    public var pa: UInt64
     /// Both stages' permissions taken together.
-    package var permissions: Permissions
-    package var stages: Stages
+    public var permissions: Permissions
+    public var stages: Stages
     /// log2 of the bytes around the address that translate alike.
-    package var sizeLog2: Int
+    public var sizeLog2: Int
     /// The stage 1 result; the input address when only stage 2 translates.
-    package var ipa: UInt64
+    public var ipa: UInt64
 
-    package enum Stages: UInt8, Sendable {
+    public enum Stages: UInt8, Sendable {
         case stage1 = 1
         case stage2 = 2
         case both = 3
@@ -63,13 +63,13 @@ package struct Translation: Hashable, Sendable {
 }
 
 /// A transaction that the SMMU terminated with a fault.
-package struct Termination: Hashable, Sendable {
+public struct Termination: Hashable, Sendable {
     /// The event, whether or not the configuration has it recorded.
-    package var record: EventRecord
-    package var recorded: Bool
-    package var response: Response
+    public var record: EventRecord
+    public var recorded: Bool
+    public var response: Response
 
-    package enum Response: UInt8, Sendable {
+    public enum Response: UInt8, Sendable {
         case abort
         /// CD.A = 0: reads give zero, writes vanish.
         case readZeroWriteIgnored

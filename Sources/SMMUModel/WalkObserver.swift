@@ -1,7 +1,7 @@
-package import SMMUv3
+public import SMMUv3
 
 /// One step of a translation, for someone who wants to see how an answer came about.
-package enum WalkStep: Sendable {
+public enum WalkStep: Sendable {
     case streamTableL1(StreamTableL1Descriptor, at: UInt64)
     case streamTableEntry(StreamTableEntry, at: UInt64)
     case contextTableL1(CDTableL1Descriptor, ipa: UInt64, at: UInt64)
@@ -16,24 +16,24 @@ package enum WalkStep: Sendable {
     case leaf(stage2: Bool, output: UInt64, permissions: Permissions, level: Int, global: Bool)
     case cached(Cache)
 
-    package enum DescriptorKind: Sendable { case invalid, table, block, page }
-    package enum Cache: Sendable { case streamTableEntry, contextDescriptor, tlb }
+    public enum DescriptorKind: Sendable { case invalid, table, block, page }
+    public enum Cache: Sendable { case streamTableEntry, contextDescriptor, tlb }
 }
 
 /// Sees the steps of a translation.
-package protocol WalkObserver {
+public protocol WalkObserver {
     mutating func saw(_ step: @autoclosure () -> WalkStep)
 }
 
 /// Sees nothing, and costs nothing.
-package struct NoObserver: WalkObserver {
-    @inlinable package init() {}
-    @inlinable @inline(__always) package mutating func saw(_ step: @autoclosure () -> WalkStep) {}
+public struct NoObserver: WalkObserver {
+    @inlinable public init() {}
+    @inlinable @inline(__always) public mutating func saw(_ step: @autoclosure () -> WalkStep) {}
 }
 
 /// Keeps the steps, in order.
-package struct StepRecorder: WalkObserver {
-    package private(set) var steps: [WalkStep] = []
-    package init() {}
-    package mutating func saw(_ step: @autoclosure () -> WalkStep) { steps.append(step()) }
+public struct StepRecorder: WalkObserver {
+    public private(set) var steps: [WalkStep] = []
+    public init() {}
+    public mutating func saw(_ step: @autoclosure () -> WalkStep) { steps.append(step()) }
 }

@@ -1,6 +1,6 @@
 extension Command.Opcode {
     /// The architecture's name without its CMD_ prefix.
-    package var name: String {
+    public var name: String {
         switch self {
         case .prefetchConfig: "PREFETCH_CONFIG"
         case .prefetchAddress: "PREFETCH_ADDR"
@@ -31,7 +31,7 @@ extension Command.Opcode {
     }
 
     /// The fields besides the opcode (IHI 0070, 4.2–4.7).
-    package var fields: [Field] { [Field("SSec", 0, 10, 10, .flag)] + operands }
+    public var fields: [Field] { [Field("SSec", 0, 10, 10, .flag)] + operands }
 
     private var operands: [Field] {
         let sid = Field("StreamID", 0, 63, 32, .hex)
@@ -86,7 +86,7 @@ extension Command.Opcode {
 
 extension Command {
     /// Bits set outside the command's fields, by word. An SMMU may ignore them; software must leave them 0.
-    package var reservedBits: (d0: UInt64, d1: UInt64) {
+    public var reservedBits: (d0: UInt64, d1: UInt64) {
         guard let opcode else { return (0, 0) }
         var allowed: (UInt64, UInt64) = (0xff, 0)
         for field in opcode.fields {
@@ -95,19 +95,19 @@ extension Command {
         return (d0 & ~allowed.0, d1 & ~allowed.1)
     }
 
-    package var name: String {
+    public var name: String {
         if opcode == .cfgiSTERange, range == 31 { return "CFGI_ALL" }
         return opcode?.name ?? "opcode \(d0.bits(7, 0).hex)"
     }
 
-    package func describe() -> [DescribedField] {
+    public func describe() -> [DescribedField] {
         let opcodeField = DescribedField(
             name: "Opcode", value: d0.bits(7, 0), text: "\(d0.bits(7, 0).hex) (\(opcode == nil ? "unknown" : name))")
         return [opcodeField] + Field.describe(opcode?.fields ?? [], words: [d0, d1])
     }
 
     /// What the command asks for, in one sentence.
-    package var summary: String {
+    public var summary: String {
         guard let opcode else { return "an unknown command" }
         switch opcode {
         case .tlbiNHVA, .tlbiNHVAA, .tlbiEL2VA, .tlbiEL2VAA, .tlbiEL3VA, .tlbiS2IPA:

@@ -1,5 +1,5 @@
 /// Why a command is illegal: the queue stops at it with CERROR_ILL (IHI 0070, 4.1 and 7.1).
-package enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
+public enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
     case unknownOpcode = "the opcode is not one of the architecture's"
     case secure = "SSec is set in a Non-secure command queue"
     case hypUnsupported = "an EL2 command needs IDR0.HYP"
@@ -15,7 +15,7 @@ package enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
     case syncSignalReserved = "CS 3 of SYNC is reserved"
     case responseReserved = "Resp of PRI_RESP is reserved"
 
-    package var rule: String {
+    public var rule: String {
         switch self {
         case .unknownOpcode: "IHI 0070, 4.1.1 (opcodes)"
         case .secure: "IHI 0070, 4.1.6 (SSec)"
@@ -35,7 +35,7 @@ extension Command {
     /// nil when an SMMU with these ID registers takes the command. Bits that the command leaves reserved are not
     /// looked at: the architecture lets an SMMU ignore them (``reservedBits``).
     @inlinable
-    package func illegality(on ids: IDRegisters) -> CommandIllegality? {
+    public func illegality(on ids: IDRegisters) -> CommandIllegality? {
         guard let opcode else { return .unknownOpcode }
         if secure { return .secure }
         switch opcode {
@@ -61,7 +61,7 @@ extension Command {
 
     /// TTL 1 of the 16K granule counts as 0 without DS.
     @inlinable
-    package var effectiveTTL: Int { tg == 2 && ttl == 1 ? 0 : ttl }
+    public var effectiveTTL: Int { tg == 2 && ttl == 1 ? 0 : ttl }
 
     @usableFromInline
     func rangeIllegality(on ids: IDRegisters) -> CommandIllegality? {

@@ -1,11 +1,11 @@
 /// A command: 16 bytes, two little-endian words (IHI 0070, 4.1). The words are the value; fields are views of them.
-package struct Command: Hashable, Sendable {
-    package var d0: UInt64
-    package var d1: UInt64
+public struct Command: Hashable, Sendable {
+    public var d0: UInt64
+    public var d1: UInt64
 
-    @inlinable package init(d0: UInt64, d1: UInt64) { (self.d0, self.d1) = (d0, d1) }
+    @inlinable public init(d0: UInt64, d1: UInt64) { (self.d0, self.d1) = (d0, d1) }
 
-    package enum Opcode: UInt8, Sendable, CaseIterable {
+    public enum Opcode: UInt8, Sendable, CaseIterable {
         case prefetchConfig = 0x01
         case prefetchAddress = 0x02
         case cfgiSTE = 0x03
@@ -34,41 +34,41 @@ package struct Command: Hashable, Sendable {
         case sync = 0x46
     }
 
-    @inlinable package var opcode: Opcode? { Opcode(rawValue: UInt8(truncatingIfNeeded: d0)) }
-    @inlinable package var streamID: StreamID { StreamID(UInt32(truncatingIfNeeded: d0 &>> 32)) }
-    @inlinable package var substreamID: SubstreamID { SubstreamID(UInt32(truncatingIfNeeded: d0.bits(31, 12))) }
+    @inlinable public var opcode: Opcode? { Opcode(rawValue: UInt8(truncatingIfNeeded: d0)) }
+    @inlinable public var streamID: StreamID { StreamID(UInt32(truncatingIfNeeded: d0 &>> 32)) }
+    @inlinable public var substreamID: SubstreamID { SubstreamID(UInt32(truncatingIfNeeded: d0.bits(31, 12))) }
     /// SSV: the SubstreamID is meant.
-    @inlinable package var substreamValid: Bool { d0.bit(11) }
+    @inlinable public var substreamValid: Bool { d0.bit(11) }
     /// SSec: the command is for the Secure state. Illegal in a Non-secure queue.
-    @inlinable package var secure: Bool { d0.bit(10) }
+    @inlinable public var secure: Bool { d0.bit(10) }
     /// Leaf: first-level descriptors, or table descriptors, need not be dropped.
-    @inlinable package var leaf: Bool { d1.bit(0) }
+    @inlinable public var leaf: Bool { d1.bit(0) }
     /// Range of CFGI_STE_RANGE: 2^(range+1) StreamIDs.
-    @inlinable package var range: Int { Int(d1.bits(4, 0)) }
-    @inlinable package var vmid: UInt16 { UInt16(truncatingIfNeeded: d0 &>> 32) }
-    @inlinable package var asid: UInt16 { UInt16(truncatingIfNeeded: d0 &>> 48) }
-    @inlinable package var num: Int { Int(d0.bits(16, 12)) }
-    @inlinable package var scale: Int { Int(d0.bits(24, 20)) }
-    @inlinable package var ttl: Int { Int(d1.bits(9, 8)) }
-    @inlinable package var tg: Int { Int(d1.bits(11, 10)) }
+    @inlinable public var range: Int { Int(d1.bits(4, 0)) }
+    @inlinable public var vmid: UInt16 { UInt16(truncatingIfNeeded: d0 &>> 32) }
+    @inlinable public var asid: UInt16 { UInt16(truncatingIfNeeded: d0 &>> 48) }
+    @inlinable public var num: Int { Int(d0.bits(16, 12)) }
+    @inlinable public var scale: Int { Int(d0.bits(24, 20)) }
+    @inlinable public var ttl: Int { Int(d1.bits(9, 8)) }
+    @inlinable public var tg: Int { Int(d1.bits(11, 10)) }
     /// The address of TLBI and ATC_INV, bits 63:12.
-    @inlinable package var address: UInt64 { d1 & ~0xfff }
+    @inlinable public var address: UInt64 { d1 & ~0xfff }
     /// IPA of TLBI_S2_IPA, bits 51:12.
-    @inlinable package var ipa: UInt64 { d1 & 0x000f_ffff_ffff_f000 }
+    @inlinable public var ipa: UInt64 { d1 & 0x000f_ffff_ffff_f000 }
     /// Global of ATC_INV: every SubstreamID.
-    @inlinable package var global: Bool { d0.bit(9) }
+    @inlinable public var global: Bool { d0.bit(9) }
     /// Size of ATC_INV: 2^size × 4 KB; 52 is everything.
-    @inlinable package var atcSize: Int { Int(d1.bits(5, 0)) }
-    @inlinable package var stag: UInt16 { UInt16(truncatingIfNeeded: d1) }
+    @inlinable public var atcSize: Int { Int(d1.bits(5, 0)) }
+    @inlinable public var stag: UInt16 { UInt16(truncatingIfNeeded: d1) }
 
     /// RESUME {Ab, Ac}.
-    package var resumeAction: ResumeAction {
+    public var resumeAction: ResumeAction {
         d0.bit(12) ? .retry : (d0.bit(13) ? .abort : .terminate)
     }
 
-    package enum ResumeAction: Hashable, Sendable { case terminate, retry, abort }
+    public enum ResumeAction: Hashable, Sendable { case terminate, retry, abort }
 
-    package var syncSignal: SyncSignal {
+    public var syncSignal: SyncSignal {
         switch d0.bits(13, 12) {
         case 1: .interrupt(address: d1 & 0x000f_ffff_ffff_fffc, data: UInt32(truncatingIfNeeded: d0 &>> 32))
         case 2: .event
@@ -77,7 +77,7 @@ package struct Command: Hashable, Sendable {
     }
 
     /// How a CMD_SYNC says that it is complete.
-    package enum SyncSignal: Hashable, Sendable {
+    public enum SyncSignal: Hashable, Sendable {
         case none
         /// CS = 1: an interrupt, as a 32-bit MSI write of `data` when `address` is not 0 and the SMMU has MSIs.
         case interrupt(address: UInt64, data: UInt32)
@@ -90,21 +90,21 @@ package struct Command: Hashable, Sendable {
 
 extension Command {
     /// What a TLBI by address covers besides its address.
-    package struct Span: Hashable, Sendable {
+    public struct Span: Hashable, Sendable {
         /// nil: one 4 KB-aligned address, no level, no range.
-        package var granule: Granule?
-        package var num: Int
-        package var scale: Int
-        package var ttl: Int
+        public var granule: Granule?
+        public var num: Int
+        public var scale: Int
+        public var ttl: Int
 
-        package static let page = Span(granule: nil, num: 0, scale: 0, ttl: 0)
+        public static let page = Span(granule: nil, num: 0, scale: 0, ttl: 0)
 
-        package init(granule: Granule?, num: Int = 0, scale: Int = 0, ttl: Int = 0) {
+        public init(granule: Granule?, num: Int = 0, scale: Int = 0, ttl: Int = 0) {
             (self.granule, self.num, self.scale, self.ttl) = (granule, num, scale, ttl)
         }
     }
 
-    package static func make(_ opcode: Opcode) -> Command { Command(d0: UInt64(opcode.rawValue), d1: 0) }
+    public static func make(_ opcode: Opcode) -> Command { Command(d0: UInt64(opcode.rawValue), d1: 0) }
 
     private static func make(_ opcode: Opcode, stream: StreamID, _ substream: SubstreamID? = nil) -> Command {
         Command(
@@ -113,31 +113,31 @@ extension Command {
             d1: 0)
     }
 
-    package static func prefetchConfig(_ stream: StreamID, _ substream: SubstreamID? = nil) -> Command {
+    public static func prefetchConfig(_ stream: StreamID, _ substream: SubstreamID? = nil) -> Command {
         var command = make(.prefetchConfig, stream: stream, substream)
         if substream != nil { command.d0 |= 1 << 11 }
         return command
     }
-    package static func cfgiSTE(_ stream: StreamID, leaf: Bool = false) -> Command {
+    public static func cfgiSTE(_ stream: StreamID, leaf: Bool = false) -> Command {
         var command = make(.cfgiSTE, stream: stream)
         command.d1 = leaf ? 1 : 0
         return command
     }
-    package static func cfgiSTERange(_ stream: StreamID, range: Int) -> Command {
+    public static func cfgiSTERange(_ stream: StreamID, range: Int) -> Command {
         var command = make(.cfgiSTERange, stream: stream)
         command.d1 = UInt64(truncatingIfNeeded: range) & 31
         return command
     }
-    package static let cfgiAll = Command(d0: 0x04, d1: 31)
-    package static func cfgiCD(_ stream: StreamID, _ substream: SubstreamID, leaf: Bool = true) -> Command {
+    public static let cfgiAll = Command(d0: 0x04, d1: 31)
+    public static func cfgiCD(_ stream: StreamID, _ substream: SubstreamID, leaf: Bool = true) -> Command {
         var command = make(.cfgiCD, stream: stream, substream)
         command.d1 = leaf ? 1 : 0
         return command
     }
-    package static func cfgiCDAll(_ stream: StreamID) -> Command { make(.cfgiCDAll, stream: stream) }
+    public static func cfgiCDAll(_ stream: StreamID) -> Command { make(.cfgiCDAll, stream: stream) }
 
     /// A TLBI of all of a VMID, an ASID, or an address; `opcode` says which of the fields count.
-    package static func tlbi(
+    public static func tlbi(
         _ opcode: Opcode, vmid: UInt16 = 0, asid: UInt16 = 0, address: UInt64 = 0, span: Span = .page,
         leaf: Bool = false
     ) -> Command {
@@ -151,7 +151,7 @@ extension Command {
         return command
     }
 
-    package static func atcInv(
+    public static func atcInv(
         _ stream: StreamID, _ substream: SubstreamID? = nil, global: Bool = false, address: UInt64 = 0, size: Int = 52
     ) -> Command {
         var command = make(.atcInv, stream: stream, substream)
@@ -161,7 +161,7 @@ extension Command {
         return command
     }
 
-    package static func resume(_ stream: StreamID, tag: UInt16, _ action: ResumeAction) -> Command {
+    public static func resume(_ stream: StreamID, tag: UInt16, _ action: ResumeAction) -> Command {
         var command = make(.resume, stream: stream)
         switch action {
         case .terminate: break
@@ -171,9 +171,9 @@ extension Command {
         command.d1 = UInt64(tag)
         return command
     }
-    package static func stallTerm(_ stream: StreamID) -> Command { make(.stallTerm, stream: stream) }
+    public static func stallTerm(_ stream: StreamID) -> Command { make(.stallTerm, stream: stream) }
 
-    package static func sync(_ signal: SyncSignal = .none) -> Command {
+    public static func sync(_ signal: SyncSignal = .none) -> Command {
         switch signal {
         case .none: make(.sync)
         case .event: Command(d0: 0x46 | 2 << 12, d1: 0)

@@ -1,5 +1,5 @@
 /// Why a CD is ILLEGAL: using it gives C_BAD_CD (IHI 0070, 5.4.2 and 7.3.11).
-package enum CDIllegality: String, Hashable, Sendable, CaseIterable {
+public enum CDIllegality: String, Hashable, Sendable, CaseIterable {
     case notValid = "V is 0"
     case notAArch64 = "AA64 is 0: AArch32 tables are not supported"
     case abortRequired = "A is 0, but IDR0.TERM_MODEL is 1: terminated transactions always abort"
@@ -18,7 +18,7 @@ package enum CDIllegality: String, Hashable, Sendable, CaseIterable {
     case tableBaseTooLarge0 = "TTB0 lies beyond the effective IPS"
     case tableBaseTooLarge1 = "TTB1 lies beyond the effective IPS"
 
-    package var rule: String {
+    public var rule: String {
         switch self {
         case .notValid: "IHI 0070, 5.4 CD.V"
         case .notAArch64: "IHI 0070, 5.4 CD.AA64"
@@ -43,7 +43,7 @@ extension ContextDescriptor {
     /// - Parameters:
     ///   - stallDisabled: STE.S1STALLD of the stream.
     ///   - twoRanges: false for EL2 without E2H, whose TT1 does not exist.
-    package func illegalities(on ids: IDRegisters, stallDisabled: Bool, twoRanges: Bool) -> [CDIllegality] {
+    public func illegalities(on ids: IDRegisters, stallDisabled: Bool, twoRanges: Bool) -> [CDIllegality] {
         guard valid else { return [.notValid] }
         var found: [CDIllegality] = []
         if !aarch64 || !ids.aarch64TablesSupported { found.append(.notAArch64) }

@@ -1,28 +1,28 @@
 /// A context descriptor: 64 bytes, eight little-endian words; the stage 1 of one address space (IHI 0070, 5.4).
-package struct ContextDescriptor: Hashable, Sendable {
-    package var words: SIMD8<UInt64>
+public struct ContextDescriptor: Hashable, Sendable {
+    public var words: SIMD8<UInt64>
 
-    package init(words: SIMD8<UInt64> = .zero) { self.words = words }
+    public init(words: SIMD8<UInt64> = .zero) { self.words = words }
 
     /// The fields of one of the two translation tables, TT0 or TT1.
-    package struct Table: Sendable {
+    public struct Table: Sendable {
         /// 64 minus the input address bits.
-        package let tsz: Int
+        public let tsz: Int
         /// nil: the TG code is reserved.
-        package let granule: Granule?
+        public let granule: Granule?
         /// EPD: no walk through this table.
-        package let walkDisabled: Bool
+        public let walkDisabled: Bool
         /// TBI: bits 63:56 of the address do not take part.
-        package let topByteIgnored: Bool
+        public let topByteIgnored: Bool
         /// HAD: hierarchical attributes of table descriptors are ignored.
-        package let hierarchicalAttributesDisabled: Bool
+        public let hierarchicalAttributesDisabled: Bool
         /// E0PD: unprivileged access always faults.
-        package let unprivilegedDisabled: Bool
+        public let unprivilegedDisabled: Bool
         /// TTB, bits 51:4 as they stand.
-        package let base: UInt64
+        public let base: UInt64
     }
 
-    package func table(_ index: Int) -> Table {
+    public func table(_ index: Int) -> Table {
         let w = words[0]
         let attributes = index == 0 ? words[1] : words[2]
         return Table(
@@ -33,35 +33,35 @@ package struct ContextDescriptor: Hashable, Sendable {
             base: attributes & Self.tableMask)
     }
 
-    package static let tableMask: UInt64 = 0x000f_ffff_ffff_fff0
+    public static let tableMask: UInt64 = 0x000f_ffff_ffff_fff0
 
-    package var valid: Bool { words[0].bit(31) }
-    package var bigEndian: Bool { words[0].bit(15) }
+    public var valid: Bool { words[0].bit(31) }
+    public var bigEndian: Bool { words[0].bit(15) }
     /// IPS: the size of what stage 1 puts out, as an ``AddressSize`` code.
-    package var ipsCode: Int { Int(words[0].bits(34, 32)) }
-    package var accessFlagFaultDisabled: Bool { words[0].bit(35) }
-    package var writableExecuteNever: Bool { words[0].bit(36) }
-    package var unprivilegedWritableExecuteNever: Bool { words[0].bit(37) }
-    package var privilegedAccessNever: Bool { words[0].bit(40) }
-    package var aarch64: Bool { words[0].bit(41) }
-    package var hardwareDirty: Bool { words[0].bit(42) }
-    package var hardwareAccessFlag: Bool { words[0].bit(43) }
+    public var ipsCode: Int { Int(words[0].bits(34, 32)) }
+    public var accessFlagFaultDisabled: Bool { words[0].bit(35) }
+    public var writableExecuteNever: Bool { words[0].bit(36) }
+    public var unprivilegedWritableExecuteNever: Bool { words[0].bit(37) }
+    public var privilegedAccessNever: Bool { words[0].bit(40) }
+    public var aarch64: Bool { words[0].bit(41) }
+    public var hardwareDirty: Bool { words[0].bit(42) }
+    public var hardwareAccessFlag: Bool { words[0].bit(43) }
     /// S: faults stall.
-    package var stall: Bool { words[0].bit(44) }
+    public var stall: Bool { words[0].bit(44) }
     /// R: faults are recorded.
-    package var record: Bool { words[0].bit(45) }
+    public var record: Bool { words[0].bit(45) }
     /// A: a terminated transaction aborts; else it reads zero and ignores writes.
-    package var abort: Bool { words[0].bit(46) }
-    package var asid: UInt16 { UInt16(words[0].bits(63, 48)) }
+    public var abort: Bool { words[0].bit(46) }
+    public var asid: UInt16 { UInt16(words[0].bits(63, 48)) }
 
     /// What stage 1 puts out at most, in bits: IPS clamped to the SMMU's output size, and to 48 with the granules
     /// that know no 52-bit descriptors.
-    package func outputBits(on ids: IDRegisters, granule: Granule) -> Int {
+    public func outputBits(on ids: IDRegisters, granule: Granule) -> Int {
         let bits = AddressSize.effectiveBits(code: ipsCode, outputAddressSize: ids.outputAddressSize)
         return granule == .k64 ? bits : min(bits, 48)
     }
 
-    package static let fields: [Field] = [
+    public static let fields: [Field] = [
         Field("V", 0, 31, 31), Field("T0SZ", 0, 5, 0),
         Field("TG0", 0, 7, 6, .number, ["4K", "64K", "16K", "reserved"]),
         Field("IR0", 0, 9, 8), Field("OR0", 0, 11, 10), Field("SH0", 0, 13, 12), Field("EPD0", 0, 14, 14, .flag),
@@ -81,7 +81,7 @@ package struct ContextDescriptor: Hashable, Sendable {
     ]
 
     /// The fields that matter: those of a table that EPD switches off are left out.
-    package func describe() -> [DescribedField] {
+    public func describe() -> [DescribedField] {
         let ofTable0: Set = ["T0SZ", "TG0", "IR0", "OR0", "SH0", "TBI0", "HAD0", "NSCFG0", "E0PD0", "TTB0"]
         let ofTable1: Set = ["T1SZ", "TG1", "IR1", "OR1", "SH1", "TBI1", "HAD1", "NSCFG1", "E0PD1", "TTB1"]
         let fields = Self.fields.filter { field in
@@ -94,22 +94,22 @@ package struct ContextDescriptor: Hashable, Sendable {
 }
 
 /// A descriptor of the first level of a two-level CD table: 8 bytes (IHI 0070, 5.3).
-package struct CDTableL1Descriptor: Hashable, Sendable {
-    package var word: UInt64
+public struct CDTableL1Descriptor: Hashable, Sendable {
+    public var word: UInt64
 
-    package init(word: UInt64) { self.word = word }
+    public init(word: UInt64) { self.word = word }
 
-    package var valid: Bool {
+    public var valid: Bool {
         get { word.bit(0) }
         set { word.setBit(0, newValue) }
     }
     /// Address of the CD array, 4 KB aligned; an IPA when stage 2 translates.
-    package var l2Pointer: UInt64 {
+    public var l2Pointer: UInt64 {
         get { word & 0x000f_ffff_ffff_f000 }
         set { word = (word & ~0x000f_ffff_ffff_f000) | (newValue & 0x000f_ffff_ffff_f000) }
     }
 
-    package static let fields: [Field] = [Field("V", 0, 0, 0), Field("L2Ptr", 0, 51, 12, .address)]
+    public static let fields: [Field] = [Field("V", 0, 0, 0), Field("L2Ptr", 0, 51, 12, .address)]
 
-    package func describe() -> [DescribedField] { Field.describe(Self.fields, words: [word]) }
+    public func describe() -> [DescribedField] { Field.describe(Self.fields, words: [word]) }
 }

@@ -1,6 +1,6 @@
 extension EventID {
     /// The fields that a record of this kind carries besides its number (IHI 0070, 7.3.2–7.3.20).
-    package var fields: [Field] {
+    public var fields: [Field] {
         let stream = Field("StreamID", 0, 63, 32, .hex)
         let substream = [Field("SSV", 0, 11, 11, .flag), Field("SubstreamID", 0, 31, 12, .hex)]
         let input = Field("InputAddr", 2, 63, 0, .address)
@@ -42,7 +42,7 @@ extension EventID {
     }
 
     /// What happened, for someone who reads a log.
-    package var meaning: String {
+    public var meaning: String {
         switch self {
         case .unsupportedUpstreamTransaction: "the device sent a transaction of a kind the SMMU does not take"
         case .badStreamID: "the StreamID is beyond the stream table, or its first-level descriptor is not valid"
@@ -70,17 +70,17 @@ extension EventID {
 }
 
 extension EventRecord {
-    package var name: String {
+    public var name: String {
         if let id { return id.name }
         return number >= 0xe0 && number <= 0xef ? "IMPDEF_\(String(number, radix: 16))" : "event \(UInt64(number).hex)"
     }
 
-    package var meaning: String {
+    public var meaning: String {
         id?.meaning
             ?? (name.hasPrefix("IMPDEF") ? "defined by the SMMU's implementer" : "not an event of the architecture")
     }
 
-    package func describe() -> [DescribedField] {
+    public func describe() -> [DescribedField] {
         let head = DescribedField(name: "Event", value: UInt64(number), text: "\(UInt64(number).hex) (\(name))")
         let fields = (id?.fields ?? [Field("StreamID", 0, 63, 32, .hex)]).filter { field in
             switch field.name {
@@ -95,7 +95,7 @@ extension EventRecord {
     }
 
     /// Bits set outside the fields of this kind of record, by word.
-    package var reservedBits: SIMD4<UInt64> {
+    public var reservedBits: SIMD4<UInt64> {
         guard let id else { return .zero }
         var allowed = SIMD4<UInt64>(0xff, 0, 0, 0)
         for field in id.fields { allowed[field.word] |= field.mask }

@@ -1,5 +1,5 @@
 /// The number of an event record (IHI 0070, 7.3).
-package enum EventID: UInt8, Sendable, CaseIterable {
+public enum EventID: UInt8, Sendable, CaseIterable {
     case unsupportedUpstreamTransaction = 0x01
     case badStreamID = 0x02
     case steFetch = 0x03
@@ -21,7 +21,7 @@ package enum EventID: UInt8, Sendable, CaseIterable {
     case vmsFetch = 0x25
 
     /// The architecture's name.
-    package var name: String {
+    public var name: String {
         switch self {
         case .unsupportedUpstreamTransaction: "F_UUT"
         case .badStreamID: "C_BAD_STREAMID"
@@ -46,7 +46,7 @@ package enum EventID: UInt8, Sendable, CaseIterable {
     }
 
     /// The four faults of a translation itself: they follow CD.R and CD.S, or STE.S2R and STE.S2S.
-    package var isTranslationFault: Bool {
+    public var isTranslationFault: Bool {
         switch self {
         case .translation, .addressSize, .access, .permission: true
         default: false
@@ -65,21 +65,21 @@ extension EventID {
 }
 
 /// An event record: 32 bytes, four little-endian words (IHI 0070, 7.3). The words are the value; fields are views.
-package struct EventRecord: Hashable, Sendable {
-    package var words: SIMD4<UInt64>
+public struct EventRecord: Hashable, Sendable {
+    public var words: SIMD4<UInt64>
 
-    @inlinable package init(words: SIMD4<UInt64> = .zero) { self.words = words }
-    package init(_ word0: UInt64, _ word1: UInt64, _ word2: UInt64, _ word3: UInt64) {
+    @inlinable public init(words: SIMD4<UInt64> = .zero) { self.words = words }
+    public init(_ word0: UInt64, _ word1: UInt64, _ word2: UInt64, _ word3: UInt64) {
         words = SIMD4(word0, word1, word2, word3)
     }
 
-    @inlinable package init(_ id: EventID, stream: StreamID) {
+    @inlinable public init(_ id: EventID, stream: StreamID) {
         words = .zero
         words[0] = UInt64(id.rawValue) | UInt64(stream.rawValue) &<< 32
     }
 
     /// CLASS: what the address that faulted belongs to.
-    package enum Class: UInt8, Sendable, CaseIterable {
+    public enum Class: UInt8, Sendable, CaseIterable {
         /// The fetch of a CD.
         case contextDescriptor = 0
         /// The fetch of a stage 1 table descriptor.
@@ -89,14 +89,14 @@ package struct EventRecord: Hashable, Sendable {
     }
 
     /// nil: a number the architecture leaves to implementations, or does not know.
-    package var id: EventID? { EventID(rawValue: UInt8(truncatingIfNeeded: words[0])) }
-    package var number: UInt8 { UInt8(truncatingIfNeeded: words[0]) }
-    package var streamID: StreamID {
+    public var id: EventID? { EventID(rawValue: UInt8(truncatingIfNeeded: words[0])) }
+    public var number: UInt8 { UInt8(truncatingIfNeeded: words[0]) }
+    public var streamID: StreamID {
         get { StreamID(UInt32(truncatingIfNeeded: words[0] &>> 32)) }
         set { words[0].setBits(63, 32, UInt64(newValue.rawValue)) }
     }
     /// SSV and SubstreamID. C_BAD_SUBSTREAMID has the number without SSV (``badSubstreamID``).
-    @inlinable package var substreamID: SubstreamID? {
+    @inlinable public var substreamID: SubstreamID? {
         get { words[0].bit(11) ? SubstreamID(UInt32(words[0].bits(31, 12))) : nil }
         set {
             words[0].setBit(11, newValue != nil)
@@ -104,54 +104,54 @@ package struct EventRecord: Hashable, Sendable {
         }
     }
     /// The SubstreamID of a C_BAD_SUBSTREAMID, which is always there.
-    package var badSubstreamID: SubstreamID {
+    public var badSubstreamID: SubstreamID {
         get { SubstreamID(UInt32(words[0].bits(31, 12))) }
         set { words[0].setBits(31, 12, UInt64(newValue.rawValue)) }
     }
     /// STAG and STALL: the tag that RESUME answers.
-    @inlinable package var stallTag: UInt16? {
+    @inlinable public var stallTag: UInt16? {
         get { words[1].bit(31) ? UInt16(truncatingIfNeeded: words[1]) : nil }
         set {
             words[1].setBit(31, newValue != nil)
             words[1].setBits(15, 0, UInt64(newValue ?? 0))
         }
     }
-    @inlinable package var privileged: Bool {
+    @inlinable public var privileged: Bool {
         get { words[1].bit(33) }
         set { words[1].setBit(33, newValue) }
     }
-    @inlinable package var instruction: Bool {
+    @inlinable public var instruction: Bool {
         get { words[1].bit(34) }
         set { words[1].setBit(34, newValue) }
     }
-    @inlinable package var read: Bool {
+    @inlinable public var read: Bool {
         get { words[1].bit(35) }
         set { words[1].setBit(35, newValue) }
     }
-    @inlinable package var stage2: Bool {
+    @inlinable public var stage2: Bool {
         get { words[1].bit(39) }
         set { words[1].setBit(39, newValue) }
     }
     /// nil: the reserved value 3.
-    @inlinable package var eventClass: Class? { Class(rawValue: UInt8(words[1].bits(41, 40))) }
-    @inlinable package mutating func setClass(_ value: Class) { words[1].setBits(41, 40, UInt64(value.rawValue)) }
+    @inlinable public var eventClass: Class? { Class(rawValue: UInt8(words[1].bits(41, 40))) }
+    @inlinable public mutating func setClass(_ value: Class) { words[1].setBits(41, 40, UInt64(value.rawValue)) }
     /// TTRnW: with CLASS = TTD, the table access was a read.
-    @inlinable package var tableRead: Bool {
+    @inlinable public var tableRead: Bool {
         get { words[1].bit(44) }
         set { words[1].setBit(44, newValue) }
     }
-    @inlinable package var inputAddress: UInt64 {
+    @inlinable public var inputAddress: UInt64 {
         get { words[2] }
         set { words[2] = newValue }
     }
     /// IPA, bits 51:12, of a stage 2 fault.
-    @inlinable package var ipa: UInt64 {
+    @inlinable public var ipa: UInt64 {
         get { words[3] & Self.ipaMask }
         set { words[3] = (words[3] & ~Self.ipaMask) | (newValue & Self.ipaMask) }
     }
-    @inlinable package static var ipaMask: UInt64 { 0x000f_ffff_ffff_f000 }
+    @inlinable public static var ipaMask: UInt64 { 0x000f_ffff_ffff_f000 }
     /// FetchAddr, bits 51:3: the physical address whose read aborted.
-    @inlinable package var fetchAddress: UInt64 {
+    @inlinable public var fetchAddress: UInt64 {
         get { words[3] & Self.fetchAddressMask }
         set { words[3] = (words[3] & ~Self.fetchAddressMask) | (newValue & Self.fetchAddressMask) }
     }

@@ -1,18 +1,18 @@
 /// A translation granule and the geometry of its tables (Arm ARM, VMSAv8-64; IHI 0070, 3.4).
 ///
 /// A table fills one granule with 8-byte descriptors, so a level resolves `shift - 3` bits. Level 3 maps granules.
-package enum Granule: UInt8, CaseIterable, Sendable {
+public enum Granule: UInt8, CaseIterable, Sendable {
     case k4 = 12
     case k16 = 14
     case k64 = 16
 
     /// log2 of the granule in bytes.
-    @inlinable package var shift: Int { Int(rawValue) }
+    @inlinable public var shift: Int { Int(rawValue) }
     /// Address bits that one level resolves.
-    @inlinable package var stride: Int { Int(rawValue) - 3 }
+    @inlinable public var stride: Int { Int(rawValue) - 3 }
 
     /// CD.TG0 and STE.S2TG.
-    @inlinable package init?(tg0: Int) {
+    @inlinable public init?(tg0: Int) {
         switch tg0 {
         case 0: self = .k4
         case 1: self = .k64
@@ -22,7 +22,7 @@ package enum Granule: UInt8, CaseIterable, Sendable {
     }
 
     /// CD.TG1, whose codes differ from TG0's.
-    @inlinable package init?(tg1: Int) {
+    @inlinable public init?(tg1: Int) {
         switch tg1 {
         case 1: self = .k16
         case 2: self = .k4
@@ -32,7 +32,7 @@ package enum Granule: UInt8, CaseIterable, Sendable {
     }
 
     /// TG of a TLBI command; 0 says that no range and no level is given.
-    @inlinable package init?(commandTG: Int) {
+    @inlinable public init?(commandTG: Int) {
         switch commandTG {
         case 1: self = .k4
         case 2: self = .k16
@@ -42,13 +42,13 @@ package enum Granule: UInt8, CaseIterable, Sendable {
     }
 
     /// The lowest address bit that `level` (0…3) resolves; log2 of what one of its entries maps.
-    @inlinable package func levelShift(_ level: Int) -> Int { shift + stride * (3 - level) }
+    @inlinable public func levelShift(_ level: Int) -> Int { shift + stride * (3 - level) }
 
     /// Where a stage 1 walk of `inputBits` starts.
-    @inlinable package func stage1StartLevel(inputBits: Int) -> Int { 4 - (inputBits - 4) / stride }
+    @inlinable public func stage1StartLevel(inputBits: Int) -> Int { 4 - (inputBits - 4) / stride }
 
     /// Whether a block descriptor may stand at `level`. 64 KB blocks of 4 TB exist with 52-bit addresses only.
-    @inlinable package func allowsBlock(atLevel level: Int, outputAddressSize: Int) -> Bool {
+    @inlinable public func allowsBlock(atLevel level: Int, outputAddressSize: Int) -> Bool {
         switch self {
         case .k4: level == 1 || level == 2
         case .k16: level == 2
@@ -56,7 +56,7 @@ package enum Granule: UInt8, CaseIterable, Sendable {
         }
     }
 
-    package var name: String {
+    public var name: String {
         switch self {
         case .k4: "4K"
         case .k16: "16K"
@@ -67,14 +67,14 @@ package enum Granule: UInt8, CaseIterable, Sendable {
 
 /// Where a stage 2 walk starts, and how many tables stand side by side there (IHI 0070, 5.2 STE.S2SL0; Arm ARM,
 /// stage 2 concatenation).
-package struct Stage2StartLevel: Equatable, Sendable {
-    package let level: Int
+public struct Stage2StartLevel: Equatable, Sendable {
+    public let level: Int
     /// Tables concatenated at the start level: 1…16.
-    package let tables: Int
+    public let tables: Int
 
     /// nil when S2SL0 is reserved, or the level cannot resolve `inputBits` with 1…16 tables, or is one that the
     /// physical address size does not allow. S2SL0 3 is level 3 of 4 KB tables where small tables (STT) are supported.
-    package init?(sl0: Int, granule: Granule, inputBits: Int, on ids: IDRegisters) {
+    public init?(sl0: Int, granule: Granule, inputBits: Int, on ids: IDRegisters) {
         let level: Int
         switch (granule, sl0) {
         case (.k4, 0...2): level = 2 - sl0
@@ -94,7 +94,7 @@ package struct Stage2StartLevel: Equatable, Sendable {
 
 extension IDRegisters {
     /// The largest TnSZ and S2T0SZ: 39, or where small tables (IDR3.STT) are supported 48, 47 for 64 KB.
-    package func largestTSZ(_ granule: Granule) -> Int {
+    public func largestTSZ(_ granule: Granule) -> Int {
         smallTranslationTables ? (granule == .k64 ? 47 : 48) : 39
     }
 }

@@ -1,17 +1,17 @@
 /// What an SMMU says it can do: SMMU_IDR0…IDR5, IIDR, AIDR (IHI 0070, 6.3.1–6.3.8).
 ///
 /// The same registers describe a physical SMMU and the vSMMU that a guest is shown; validation takes whichever applies.
-package struct IDRegisters: Hashable, Sendable {
-    package var idr0: UInt32
-    package var idr1: UInt32
-    package var idr2: UInt32
-    package var idr3: UInt32
-    package var idr4: UInt32
-    package var idr5: UInt32
-    package var iidr: UInt32
-    package var aidr: UInt32
+public struct IDRegisters: Hashable, Sendable {
+    public var idr0: UInt32
+    public var idr1: UInt32
+    public var idr2: UInt32
+    public var idr3: UInt32
+    public var idr4: UInt32
+    public var idr5: UInt32
+    public var iidr: UInt32
+    public var aidr: UInt32
 
-    package init(
+    public init(
         idr0: UInt32 = 0, idr1: UInt32 = 0, idr2: UInt32 = 0, idr3: UInt32 = 0, idr4: UInt32 = 0, idr5: UInt32 = 0,
         iidr: UInt32 = 0, aidr: UInt32 = 0
     ) {
@@ -21,8 +21,8 @@ package struct IDRegisters: Hashable, Sendable {
 
     // MARK: IDR0
 
-    package var stage2Supported: Bool { idr0.bit(0) }
-    package var stage1Supported: Bool { idr0.bit(1) }
+    public var stage2Supported: Bool { idr0.bit(0) }
+    public var stage1Supported: Bool { idr0.bit(1) }
     /// TTF: AArch64 tables are walked when bit 1 of the field is set.
     package var aarch64TablesSupported: Bool { idr0.bit(3) }
     package var aarch32TablesSupported: Bool { idr0.bit(2) }
@@ -49,19 +49,19 @@ package struct IDRegisters: Hashable, Sendable {
         default: .littleOnly
         }
     }
-    package var stallModel: StallModel { StallModel(rawValue: UInt8(idr0.bits(25, 24))) ?? .terminateOnly }
+    public var stallModel: StallModel { StallModel(rawValue: UInt8(idr0.bits(25, 24))) ?? .terminateOnly }
     /// TERM_MODEL: terminated transactions always abort; CD.A = 0 is ILLEGAL.
-    package var terminationAlwaysAborts: Bool { idr0.bit(26) }
-    package var twoLevelStreamTableSupported: Bool { idr0.bits(28, 27) == 1 }
+    public var terminationAlwaysAborts: Bool { idr0.bit(26) }
+    public var twoLevelStreamTableSupported: Bool { idr0.bits(28, 27) == 1 }
 
-    package enum TableEndianness: UInt8, Sendable { case mixed, littleOnly, bigOnly }
+    public enum TableEndianness: UInt8, Sendable { case mixed, littleOnly, bigOnly }
 
-    package enum StallModel: UInt8, Sendable { case stallAndTerminate, terminateOnly, stallForced }
+    public enum StallModel: UInt8, Sendable { case stallAndTerminate, terminateOnly, stallForced }
 
     // MARK: IDR1, IDR3
 
     /// Bits of a StreamID.
-    package var streamIDSize: Int { min(idr1.bits(5, 0), 32) }
+    public var streamIDSize: Int { min(idr1.bits(5, 0), 32) }
     /// Bits of a SubstreamID; 0: none are accepted. The architecture ends at 20.
     package var substreamIDSize: Int { min(idr1.bits(10, 6), 20) }
     // The largest queues, as log2 of their entries. The architecture ends at 19.
@@ -69,25 +69,25 @@ package struct IDRegisters: Hashable, Sendable {
     package var eventQueueLog2Size: Int { min(idr1.bits(20, 16), 19) }
     package var commandQueueLog2Size: Int { min(idr1.bits(25, 21), 19) }
     /// ATTR_PERMS_OVR: STE.PRIVCFG and STE.INSTCFG have an effect.
-    package var permissionOverrideSupported: Bool { idr1.bit(26) }
+    public var permissionOverrideSupported: Bool { idr1.bit(26) }
 
-    package var hierarchicalAttributeDisable: Bool { idr3.bit(2) }
-    package var executeNeverXNX: Bool { idr3.bit(4) }
-    package var forceWriteBack: Bool { idr3.bit(8) }
-    package var smallTranslationTables: Bool { idr3.bit(9) }
-    package var rangeInvalidation: Bool { idr3.bit(10) }
-    package var e0pd: Bool { idr3.bit(13) }
+    public var hierarchicalAttributeDisable: Bool { idr3.bit(2) }
+    public var executeNeverXNX: Bool { idr3.bit(4) }
+    public var forceWriteBack: Bool { idr3.bit(8) }
+    public var smallTranslationTables: Bool { idr3.bit(9) }
+    public var rangeInvalidation: Bool { idr3.bit(10) }
+    public var e0pd: Bool { idr3.bit(13) }
 
     // MARK: IDR5
 
     /// Bits of a physical address.
-    package var outputAddressSize: Int { AddressSize.bits(code: idr5.bits(2, 0)) ?? 52 }
+    public var outputAddressSize: Int { AddressSize.bits(code: idr5.bits(2, 0)) ?? 52 }
     /// VAX: 1 is 52-bit virtual addresses, 2 yet larger ones; both allow 52 bits with 64 KB granules.
-    package var largeVirtualAddress: Bool { idr5.bits(11, 10) == 1 || idr5.bits(11, 10) == 2 }
+    public var largeVirtualAddress: Bool { idr5.bits(11, 10) == 1 || idr5.bits(11, 10) == 2 }
     /// DS: 52-bit addresses with 4 KB and 16 KB granules.
-    package var smallGranule52Bit: Bool { idr5.bit(7) }
+    public var smallGranule52Bit: Bool { idr5.bit(7) }
     /// How many transactions may be stalled at once.
-    package var maximumStalled: Int { idr5.bits(31, 16) }
+    public var maximumStalled: Int { idr5.bits(31, 16) }
 
     /// AIDR as the architecture's version, "3.2"; nil for a major version that is not known.
     package var architectureVersion: String? { aidr.bits(7, 4) == 0 ? "3.\(aidr.bits(3, 0))" : nil }
@@ -102,9 +102,9 @@ package struct IDRegisters: Hashable, Sendable {
 }
 
 /// The three-bit codes of IDR5.OAS, CD.IPS and STE.S2PS (IHI 0070, 6.3.6).
-package enum AddressSize {
+public enum AddressSize {
     /// Bits of the address, nil for the reserved code 7.
-    @inlinable package static func bits(code: Int) -> Int? {
+    @inlinable public static func bits(code: Int) -> Int? {
         switch code {
         case 0: 32
         case 1: 36
@@ -118,13 +118,13 @@ package enum AddressSize {
     }
 
     /// The size in effect: never above the SMMU's output size; the reserved code counts as the largest.
-    @inlinable package static func effectiveBits(code: Int, outputAddressSize: Int) -> Int {
+    @inlinable public static func effectiveBits(code: Int, outputAddressSize: Int) -> Int {
         min(bits(code: code) ?? 52, outputAddressSize)
     }
 }
 
 extension IDRegisters {
-    package static let fields: [Field] = [
+    public static let fields: [Field] = [
         Field("IDR0.S2P", 0, 0, 0, .flag), Field("IDR0.S1P", 0, 1, 1, .flag),
         Field("IDR0.TTF", 0, 3, 2, .number, ["reserved", "AArch32", "AArch64", "AArch32 and AArch64"]),
         Field("IDR0.COHACC", 0, 4, 4, .flag), Field("IDR0.BTM", 0, 5, 5, .flag), Field("IDR0.HTTU", 0, 7, 6),
@@ -180,5 +180,5 @@ extension IDRegisters {
     /// IDR0…IDR5, IIDR, AIDR, the order in which ``fields`` counts them.
     package var words: [UInt64] { [idr0, idr1, idr2, idr3, idr4, idr5, iidr, aidr].map(UInt64.init) }
 
-    package func describe() -> [DescribedField] { Field.describe(Self.fields, words: words) }
+    public func describe() -> [DescribedField] { Field.describe(Self.fields, words: words) }
 }

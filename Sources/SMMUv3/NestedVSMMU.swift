@@ -3,18 +3,18 @@
 ///
 /// They bind whatever the kernel checks by itself: before Linux 7.3 it forwarded command fields unchecked into the queue
 /// that all virtual machines share.
-package enum NestedVSMMU {
+public enum NestedVSMMU {
     /// V, Config, S1Fmt, S1ContextPtr, S1CDMax.
-    package static let steWord0Mask: UInt64 = 0xf80f_ffff_ffff_ffff
+    public static let steWord0Mask: UInt64 = 0xf80f_ffff_ffff_ffff
     /// S1DSS, S1CIR, S1COR, S1CSH, S1STALLD, EATS.
-    package static let steWord1Mask: UInt64 = 0x0000_0000_3800_00ff
+    public static let steWord1Mask: UInt64 = 0x0000_0000_3800_00ff
 }
 
 // MARK: - STE
 
 extension NestedVSMMU {
     /// What a nested vSMMU makes of a guest's STE.
-    package enum STEVerdict: Hashable, Sendable {
+    public enum STEVerdict: Hashable, Sendable {
         /// V = 0, an aborting Config, or ILLEGAL: the stream is on ABORT. Reasons are empty for a legal abort.
         case abort([STERefusal])
         /// Stage 1 bypassed: stage 2 of the host only.
@@ -23,7 +23,7 @@ extension NestedVSMMU {
         case translate(word0: UInt64, word1: UInt64)
     }
 
-    package enum STERefusal: Hashable, Sendable {
+    public enum STERefusal: Hashable, Sendable {
         /// ILLEGAL by the architecture, for what the vSMMU advertises.
         case illegal(STEIllegality)
         /// Config asks for stage 2, which belongs to the host.
@@ -31,7 +31,7 @@ extension NestedVSMMU {
         /// EATS 2 or 3: only "refused" and "full" can be passed on.
         case atsMode
 
-        package var text: String {
+        public var text: String {
             switch self {
             case .illegal(let reason): reason.rawValue
             case .stage2IsTheHosts: "Config enables stage 2, which belongs to the host"
@@ -39,7 +39,7 @@ extension NestedVSMMU {
             }
         }
 
-        package var rule: String {
+        public var rule: String {
             switch self {
             case .illegal(let reason): reason.rule
             case .stage2IsTheHosts: "linux/iommufd.h, iommu_hwpt_arm_smmuv3: Config is abort, bypass or stage 1"
@@ -70,7 +70,7 @@ extension NestedVSMMU {
     }
 
     /// Bits of words 0 and 1 that are stripped before the STE is passed on.
-    package static func strippedBits(of ste: StreamTableEntry) -> (word0: UInt64, word1: UInt64) {
+    public static func strippedBits(of ste: StreamTableEntry) -> (word0: UInt64, word1: UInt64) {
         (ste.words[0] & ~steWord0Mask, ste.words[1] & ~steWord1Mask)
     }
 }
@@ -82,7 +82,7 @@ extension STEIllegality {
 // MARK: - Commands
 
 /// Why a command must not reach the physical command queue.
-package enum NestedCommandRefusal: String, Hashable, Sendable, CaseIterable {
+public enum NestedCommandRefusal: String, Hashable, Sendable, CaseIterable {
     case opcode = "only TLBI_NSNH_ALL, TLBI_NH_*, ATC_INV, CFGI_CD and CFGI_CD_ALL are forwarded"
     case reservedBits = "bits are set that the command's fields do not cover"
     case asidTooLarge = "ASID bits 15:8 are set, but IDR0.ASID16 is 0"
@@ -100,7 +100,7 @@ extension NestedVSMMU {
     ///
     /// The masks of Linux 7.3 for an SMMU with these ID registers.
     @inlinable
-    package static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)?
+    public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)?
     {
         let range: UInt64 = ids.rangeInvalidation ? (ids.smallGranule52Bit ? 0x03f1_f000 : 0x01f1_f000) : 0
         let addressed: UInt64 = ids.rangeInvalidation ? 0xffff_ffff_ffff_ff01 : 0xffff_ffff_ffff_f001
@@ -120,7 +120,7 @@ extension NestedVSMMU {
 
     /// nil when `command` may be forwarded for a vSMMU that advertises `ids`. Stream ownership is not looked at.
     @inlinable
-    package static func refusal(of command: Command, advertised ids: IDRegisters) -> NestedCommandRefusal? {
+    public static func refusal(of command: Command, advertised ids: IDRegisters) -> NestedCommandRefusal? {
         guard let opcode = command.opcode, let mask = commandMask(opcode, advertised: ids) else { return .opcode }
         guard command.d0 & ~mask.d0 == 0, command.d1 & ~mask.d1 == 0 else {
             return reasonForStrayBits(command, opcode, ids)

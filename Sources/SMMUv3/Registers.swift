@@ -1,61 +1,61 @@
 /// The registers with which software drives an SMMU (IHI 0070, 6.3), as they read back. Only those that a software
 /// SMMU acts on; all values are as the architecture encodes them.
-package struct SMMURegisters: Hashable, Sendable {
-    package var cr0: UInt32 = 0
-    package var cr1: UInt32 = 0
-    package var cr2: UInt32 = 0
+public struct SMMURegisters: Hashable, Sendable {
+    public var cr0: UInt32 = 0
+    public var cr1: UInt32 = 0
+    public var cr2: UInt32 = 0
     /// Reset value: SHCFG = 1, use incoming.
-    package var gbpa: UInt32 = 0x1000
-    package var irqControl: UInt32 = 0
-    package var gerror: UInt32 = 0
-    package var gerrorn: UInt32 = 0
-    package var streamTableBase: UInt64 = 0
-    package var streamTableBaseConfig: UInt32 = 0
-    package var commandQueueBase: UInt64 = 0
-    package var commandQueueProd: UInt32 = 0
-    package var commandQueueCons: UInt32 = 0
-    package var eventQueueBase: UInt64 = 0
-    package var eventQueueProd: UInt32 = 0
-    package var eventQueueCons: UInt32 = 0
+    public var gbpa: UInt32 = 0x1000
+    public var irqControl: UInt32 = 0
+    public var gerror: UInt32 = 0
+    public var gerrorn: UInt32 = 0
+    public var streamTableBase: UInt64 = 0
+    public var streamTableBaseConfig: UInt32 = 0
+    public var commandQueueBase: UInt64 = 0
+    public var commandQueueProd: UInt32 = 0
+    public var commandQueueCons: UInt32 = 0
+    public var eventQueueBase: UInt64 = 0
+    public var eventQueueProd: UInt32 = 0
+    public var eventQueueCons: UInt32 = 0
 
-    package init() {}
+    public init() {}
 
     // CR0, CR2, GBPA (6.3.9, 6.3.12, 6.3.14)
     package var smmuEnabled: Bool {
         get { cr0.bit(0) }
         set { cr0 = newValue ? cr0 | 1 : cr0 & ~1 }
     }
-    package var eventQueueEnabled: Bool {
+    public var eventQueueEnabled: Bool {
         get { cr0.bit(2) }
         set { cr0 = newValue ? cr0 | 4 : cr0 & ~4 }
     }
-    package var commandQueueEnabled: Bool {
+    public var commandQueueEnabled: Bool {
         get { cr0.bit(3) }
         set { cr0 = newValue ? cr0 | 8 : cr0 & ~8 }
     }
     /// ATSCHK: transactions that come already translated are checked against STE.EATS.
-    package var atsChecked: Bool {
+    public var atsChecked: Bool {
         get { cr0.bit(4) }
         set { cr0 = newValue ? cr0 | 16 : cr0 & ~16 }
     }
-    package var e2h: Bool {
+    public var e2h: Bool {
         get { cr2.bit(0) }
         set { cr2 = newValue ? cr2 | 1 : cr2 & ~1 }
     }
     /// RECINVSID: C_BAD_STREAMID is recorded.
-    package var recordInvalidStreamIDs: Bool {
+    public var recordInvalidStreamIDs: Bool {
         get { cr2.bit(1) }
         set { cr2 = newValue ? cr2 | 2 : cr2 & ~2 }
     }
-    package var gbpaAbort: Bool {
+    public var gbpaAbort: Bool {
         get { gbpa.bit(20) }
         set { gbpa = newValue ? gbpa | 1 << 20 : gbpa & ~(1 << 20) }
     }
 
     // STRTAB_BASE, STRTAB_BASE_CFG (6.3.24, 6.3.25)
-    package var streamTableLog2Size: Int { streamTableBaseConfig.bits(5, 0) }
+    public var streamTableLog2Size: Int { streamTableBaseConfig.bits(5, 0) }
     /// StreamID bits that the second level resolves. A reserved value counts as 6.
-    package var streamTableSplit: Int {
+    public var streamTableSplit: Int {
         let split = streamTableBaseConfig.bits(10, 6)
         return split == 8 || split == 10 ? split : 6
     }
@@ -76,21 +76,21 @@ package enum GlobalError: Int, Sendable, CaseIterable {
 }
 
 extension SMMURegisters {
-    package func isActive(_ error: GlobalError) -> Bool { (gerror ^ gerrorn).bit(error.rawValue) }
+    public func isActive(_ error: GlobalError) -> Bool { (gerror ^ gerrorn).bit(error.rawValue) }
 
     /// Makes `error` active; one that software has not acknowledged yet stays as it is.
-    package mutating func raise(_ error: GlobalError) {
+    public mutating func raise(_ error: GlobalError) {
         if !isActive(error) { gerror ^= 1 << UInt32(error.rawValue) }
     }
 
     /// What software does after it has handled the error.
-    package mutating func acknowledge(_ error: GlobalError) {
+    public mutating func acknowledge(_ error: GlobalError) {
         if isActive(error) { gerrorn ^= 1 << UInt32(error.rawValue) }
     }
 }
 
 /// CMDQ_CONS.ERR: why the command queue stopped (IHI 0070, 7.1).
-package enum CommandQueueError: UInt8, Sendable {
+public enum CommandQueueError: UInt8, Sendable {
     case none = 0
     /// CERROR_ILL: the command at CONS is illegal.
     case illegal = 1
@@ -99,7 +99,7 @@ package enum CommandQueueError: UInt8, Sendable {
     /// CERROR_ATC_INV_SYNC: an ATC_INV before the CMD_SYNC at CONS was not answered in time.
     case atcInvalidationSync = 3
 
-    package var name: String {
+    public var name: String {
         switch self {
         case .none: "CERROR_NONE"
         case .illegal: "CERROR_ILL"
@@ -110,25 +110,25 @@ package enum CommandQueueError: UInt8, Sendable {
 }
 
 /// The pointers of a queue of 2^n entries: an index and a wrap bit above it (IHI 0070, 3.5.1).
-package struct QueuePointers: Hashable, Sendable {
+public struct QueuePointers: Hashable, Sendable {
     /// log2 of the number of entries, 0…19.
-    package let log2Size: Int
+    public let log2Size: Int
 
-    @inlinable package init(log2Size: Int) { self.log2Size = min(max(log2Size, 0), 19) }
+    @inlinable public init(log2Size: Int) { self.log2Size = min(max(log2Size, 0), 19) }
 
-    @inlinable package var indexMask: UInt32 { (1 &<< UInt32(log2Size)) &- 1 }
+    @inlinable public var indexMask: UInt32 { (1 &<< UInt32(log2Size)) &- 1 }
     /// The bits that count: index and wrap.
-    @inlinable package var pointerMask: UInt32 { (1 &<< UInt32(log2Size &+ 1)) &- 1 }
+    @inlinable public var pointerMask: UInt32 { (1 &<< UInt32(log2Size &+ 1)) &- 1 }
 
-    @inlinable package func index(_ pointer: UInt32) -> Int { Int(pointer & indexMask) }
-    @inlinable package func isEmpty(prod: UInt32, cons: UInt32) -> Bool { (prod ^ cons) & pointerMask == 0 }
-    @inlinable package func isFull(prod: UInt32, cons: UInt32) -> Bool {
+    @inlinable public func index(_ pointer: UInt32) -> Int { Int(pointer & indexMask) }
+    @inlinable public func isEmpty(prod: UInt32, cons: UInt32) -> Bool { (prod ^ cons) & pointerMask == 0 }
+    @inlinable public func isFull(prod: UInt32, cons: UInt32) -> Bool {
         (prod ^ cons) & pointerMask == indexMask &+ 1
     }
     /// Entries between CONS and PROD; more than the queue holds when software wrote nonsense.
-    @inlinable package func count(prod: UInt32, cons: UInt32) -> Int { Int((prod &- cons) & pointerMask) }
+    @inlinable public func count(prod: UInt32, cons: UInt32) -> Int { Int((prod &- cons) & pointerMask) }
     /// The pointer after `pointer`; other bits of the register (ERR, OVFLG) stay.
-    @inlinable package func advance(_ pointer: UInt32) -> UInt32 {
+    @inlinable public func advance(_ pointer: UInt32) -> UInt32 {
         (pointer & ~pointerMask) | ((pointer &+ 1) & pointerMask)
     }
 

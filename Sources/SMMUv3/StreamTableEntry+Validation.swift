@@ -1,5 +1,5 @@
 /// Why an STE is ILLEGAL: using it gives C_BAD_STE (IHI 0070, 5.2 and 7.3.5).
-package enum STEIllegality: String, Hashable, Sendable, CaseIterable {
+public enum STEIllegality: String, Hashable, Sendable, CaseIterable {
     case notValid = "V is 0"
     case stage1Unsupported = "stage 1 is enabled, but IDR0.S1P is 0"
     case stage2Unsupported = "stage 2 is enabled, but IDR0.S2P is 0"
@@ -22,7 +22,7 @@ package enum STEIllegality: String, Hashable, Sendable, CaseIterable {
     case s2StallUnsupported = "S2S is set, but IDR0.STALL_MODEL only terminates"
     case s2StallForced = "S2S is 0, but IDR0.STALL_MODEL forces stalls"
 
-    package var rule: String {
+    public var rule: String {
         switch self {
         case .notValid: "IHI 0070, 5.2 STE.V"
         case .stage1Unsupported, .stage2Unsupported: "IHI 0070, 5.2 STE.Config"
@@ -51,7 +51,7 @@ extension StreamTableEntry {
     ///
     /// A valid entry whose Config aborts is always legal: nothing else of it is looked at. Reserved values of S1Fmt,
     /// S1DSS and EATS are not ILLEGAL: they behave as 0.
-    package func illegalities(on ids: IDRegisters) -> [STEIllegality] {
+    public func illegalities(on ids: IDRegisters) -> [STEIllegality] {
         guard valid else { return [.notValid] }
         if config.aborts || config == .bypass { return [] }
         var found: [STEIllegality] = []
@@ -63,12 +63,12 @@ extension StreamTableEntry {
     }
 
     /// The StreamWorld in effect: STRW counts only for streams with stage 1 alone, on an SMMU that has EL2.
-    package func effectiveStreamWorld(on ids: IDRegisters) -> StreamWorld {
+    public func effectiveStreamWorld(on ids: IDRegisters) -> StreamWorld {
         config == .stage1 && ids.hypSupported ? streamWorld : .nsEL1
     }
 
     /// CDs that the stream may have beyond the first, as log2; S1CDMax says nothing without SubstreamIDs.
-    package func effectiveS1CDMax(on ids: IDRegisters) -> Int { ids.substreamIDSize == 0 ? 0 : s1CDMax }
+    public func effectiveS1CDMax(on ids: IDRegisters) -> Int { ids.substreamIDSize == 0 ? 0 : s1CDMax }
 
     private func usesVMID(on ids: IDRegisters) -> Bool {
         ids.stage2Supported && effectiveStreamWorld(on: ids) == .nsEL1
@@ -123,14 +123,14 @@ extension StreamTableEntry {
     }
 
     /// The effective S2PS in bits: clamped to the SMMU's output size, and to 48 unless the granule is 64 KB.
-    package func s2OutputBits(on ids: IDRegisters, granule: Granule) -> Int {
+    public func s2OutputBits(on ids: IDRegisters, granule: Granule) -> Int {
         let bits = AddressSize.effectiveBits(code: s2PS, outputAddressSize: ids.outputAddressSize)
         return granule == .k64 ? bits : min(bits, 48)
     }
 }
 
 extension IDRegisters.TableEndianness {
-    @inlinable package func allows(bigEndian: Bool) -> Bool {
+    @inlinable public func allows(bigEndian: Bool) -> Bool {
         switch self {
         case .mixed: true
         case .littleOnly: !bigEndian

@@ -1,144 +1,144 @@
 /// A stream table entry: 64 bytes, eight little-endian words (IHI 0070, 5.2).
 ///
 /// The words are the value; fields are views of them, so that what is not understood is kept.
-package struct StreamTableEntry: Hashable, Sendable {
-    package var words: SIMD8<UInt64>
+public struct StreamTableEntry: Hashable, Sendable {
+    public var words: SIMD8<UInt64>
 
-    package init(words: SIMD8<UInt64> = .zero) { self.words = words }
+    public init(words: SIMD8<UInt64> = .zero) { self.words = words }
 
     /// Word 0 and 1 only: all that a nested vSMMU passes on (linux/iommufd.h, iommu_hwpt_arm_smmuv3).
-    package init(_ word0: UInt64, _ word1: UInt64) {
+    public init(_ word0: UInt64, _ word1: UInt64) {
         words = .zero
         words[0] = word0
         words[1] = word1
     }
 
-    package enum Config: UInt8, Sendable, CaseIterable {
+    public enum Config: UInt8, Sendable, CaseIterable {
         case abort = 0
         case reserved1, reserved2, reserved3
         case bypass, stage1, stage2, nested
 
         /// 0b0xx terminates without an event, the reserved ones as well.
-        package var aborts: Bool { rawValue < 4 }
-        package var stage1: Bool { self == .stage1 || self == .nested }
-        package var stage2: Bool { self == .stage2 || self == .nested }
+        public var aborts: Bool { rawValue < 4 }
+        public var stage1: Bool { self == .stage1 || self == .nested }
+        public var stage2: Bool { self == .stage2 || self == .nested }
     }
 
     /// S1DSS: what happens to traffic without a SubstreamID when there is more than one CD.
-    package enum DefaultSubstream: UInt8, Sendable { case terminate, bypass, substream0, reserved }
+    public enum DefaultSubstream: UInt8, Sendable { case terminate, bypass, substream0, reserved }
 
     /// EATS.
-    package enum ATSMode: UInt8, Sendable { case disabled, full, splitStage, reserved }
+    public enum ATSMode: UInt8, Sendable { case disabled, full, splitStage, reserved }
 
     /// STRW, for streams with stage 1 only.
-    package enum StreamWorld: UInt8, Sendable { case nsEL1, reserved1, el2, reserved3 }
+    public enum StreamWorld: UInt8, Sendable { case nsEL1, reserved1, el2, reserved3 }
 
-    package var valid: Bool {
+    public var valid: Bool {
         get { words[0].bit(0) }
         set { words[0].setBit(0, newValue) }
     }
-    package var config: Config {
+    public var config: Config {
         get { Config(rawValue: UInt8(words[0].bits(3, 1))) ?? .abort }
         set { words[0].setBits(3, 1, UInt64(newValue.rawValue)) }
     }
-    package var s1Format: Int {
+    public var s1Format: Int {
         get { Int(words[0].bits(5, 4)) }
         set { words[0].setBits(5, 4, UInt64(truncatingIfNeeded: newValue)) }
     }
     /// Address of the CD or CD table, 64-byte aligned; an IPA when stage 2 translates.
-    package var s1ContextPointer: UInt64 {
+    public var s1ContextPointer: UInt64 {
         get { words[0] & Self.contextPointerMask }
         set { words[0] = (words[0] & ~Self.contextPointerMask) | (newValue & Self.contextPointerMask) }
     }
-    package static let contextPointerMask: UInt64 = 0x000f_ffff_ffff_ffc0
+    public static let contextPointerMask: UInt64 = 0x000f_ffff_ffff_ffc0
     /// log2 of the number of CDs; 0: one, and no SubstreamID is accepted.
-    package var s1CDMax: Int {
+    public var s1CDMax: Int {
         get { Int(words[0].bits(63, 59)) }
         set { words[0].setBits(63, 59, UInt64(truncatingIfNeeded: newValue)) }
     }
-    package var s1DefaultSubstream: DefaultSubstream {
+    public var s1DefaultSubstream: DefaultSubstream {
         get { DefaultSubstream(rawValue: UInt8(words[1].bits(1, 0))) ?? .reserved }
         set { words[1].setBits(1, 0, UInt64(newValue.rawValue)) }
     }
-    package var mergeEvents: Bool { words[1].bit(19) }
-    package var s2ForceWriteBack: Bool {
+    public var mergeEvents: Bool { words[1].bit(19) }
+    public var s2ForceWriteBack: Bool {
         get { words[1].bit(25) }
         set { words[1].setBit(25, newValue) }
     }
-    package var s1StallDisabled: Bool {
+    public var s1StallDisabled: Bool {
         get { words[1].bit(27) }
         set { words[1].setBit(27, newValue) }
     }
-    package var atsMode: ATSMode {
+    public var atsMode: ATSMode {
         get { ATSMode(rawValue: UInt8(words[1].bits(29, 28))) ?? .reserved }
         set { words[1].setBits(29, 28, UInt64(newValue.rawValue)) }
     }
-    package var streamWorld: StreamWorld {
+    public var streamWorld: StreamWorld {
         get { StreamWorld(rawValue: UInt8(words[1].bits(31, 30))) ?? .nsEL1 }
         set { words[1].setBits(31, 30, UInt64(newValue.rawValue)) }
     }
     /// PRIVCFG: 0 use incoming, 2 unprivileged, 3 privileged.
-    package var privilegeOverride: Int {
+    public var privilegeOverride: Int {
         get { Int(words[1].bits(49, 48)) }
         set { words[1].setBits(49, 48, UInt64(truncatingIfNeeded: newValue)) }
     }
     /// INSTCFG: 0 use incoming, 2 data, 3 instruction.
-    package var instructionOverride: Int {
+    public var instructionOverride: Int {
         get { Int(words[1].bits(51, 50)) }
         set { words[1].setBits(51, 50, UInt64(truncatingIfNeeded: newValue)) }
     }
 
-    package var s2VMID: UInt16 {
+    public var s2VMID: UInt16 {
         get { UInt16(words[2].bits(15, 0)) }
         set { words[2].setBits(15, 0, UInt64(newValue)) }
     }
-    package var s2T0SZ: Int {
+    public var s2T0SZ: Int {
         get { Int(words[2].bits(37, 32)) }
         set { words[2].setBits(37, 32, UInt64(truncatingIfNeeded: newValue)) }
     }
-    package var s2SL0: Int {
+    public var s2SL0: Int {
         get { Int(words[2].bits(39, 38)) }
         set { words[2].setBits(39, 38, UInt64(truncatingIfNeeded: newValue)) }
     }
-    package var s2TG: Int {
+    public var s2TG: Int {
         get { Int(words[2].bits(47, 46)) }
         set { words[2].setBits(47, 46, UInt64(truncatingIfNeeded: newValue)) }
     }
-    package var s2PS: Int {
+    public var s2PS: Int {
         get { Int(words[2].bits(50, 48)) }
         set { words[2].setBits(50, 48, UInt64(truncatingIfNeeded: newValue)) }
     }
-    package var s2AArch64: Bool {
+    public var s2AArch64: Bool {
         get { words[2].bit(51) }
         set { words[2].setBit(51, newValue) }
     }
-    package var s2BigEndian: Bool {
+    public var s2BigEndian: Bool {
         get { words[2].bit(52) }
         set { words[2].setBit(52, newValue) }
     }
-    package var s2AccessFlagFaultDisabled: Bool {
+    public var s2AccessFlagFaultDisabled: Bool {
         get { words[2].bit(53) }
         set { words[2].setBit(53, newValue) }
     }
-    package var s2ProtectedTableWalk: Bool {
+    public var s2ProtectedTableWalk: Bool {
         get { words[2].bit(54) }
         set { words[2].setBit(54, newValue) }
     }
-    package var s2Stall: Bool {
+    public var s2Stall: Bool {
         get { words[2].bit(57) }
         set { words[2].setBit(57, newValue) }
     }
-    package var s2Record: Bool {
+    public var s2Record: Bool {
         get { words[2].bit(58) }
         set { words[2].setBit(58, newValue) }
     }
-    package var s2TableBase: UInt64 {
+    public var s2TableBase: UInt64 {
         get { words[3] & Self.s2TableMask }
         set { words[3] = (words[3] & ~Self.s2TableMask) | (newValue & Self.s2TableMask) }
     }
-    package static let s2TableMask: UInt64 = 0x000f_ffff_ffff_fff0
+    public static let s2TableMask: UInt64 = 0x000f_ffff_ffff_fff0
 
-    package static let fields: [Field] = [
+    public static let fields: [Field] = [
         Field("V", 0, 0, 0),
         Field(
             "Config", 0, 3, 1, .number,
@@ -176,7 +176,7 @@ package struct StreamTableEntry: Hashable, Sendable {
     static let addressSizes = ["32 bits", "36 bits", "40 bits", "42 bits", "44 bits", "48 bits", "52 bits", "reserved"]
 
     /// The fields that matter for this entry: those of a stage that is off are left out.
-    package func describe() -> [DescribedField] {
+    public func describe() -> [DescribedField] {
         let fields = Self.fields.filter { field in
             switch field.name {
             case "V", "Config": true
@@ -192,24 +192,24 @@ package struct StreamTableEntry: Hashable, Sendable {
 }
 
 /// A descriptor of the first level of a two-level stream table: 8 bytes (IHI 0070, 5.1).
-package struct StreamTableL1Descriptor: Hashable, Sendable {
-    package var word: UInt64
+public struct StreamTableL1Descriptor: Hashable, Sendable {
+    public var word: UInt64
 
-    package init(word: UInt64) { self.word = word }
+    public init(word: UInt64) { self.word = word }
 
     /// 0: no second level; n: 2^(n-1) STEs.
-    package var span: Int {
+    public var span: Int {
         get { Int(word.bits(4, 0)) }
         set { word.setBits(4, 0, UInt64(truncatingIfNeeded: newValue)) }
     }
 
     /// Address of the STE array; bits below the array's size are taken as zero.
-    package var l2Pointer: UInt64 {
+    public var l2Pointer: UInt64 {
         get { word & 0x000f_ffff_ffff_ffc0 & ~UInt64.ones(6 + max(span - 1, 0)) }
         set { word = (word & ~0x000f_ffff_ffff_ffc0) | (newValue & 0x000f_ffff_ffff_ffc0) }
     }
 
-    package static let fields: [Field] = [Field("Span", 0, 4, 0), Field("L2Ptr", 0, 51, 6, .address)]
+    public static let fields: [Field] = [Field("Span", 0, 4, 0), Field("L2Ptr", 0, 51, 6, .address)]
 
-    package func describe() -> [DescribedField] { Field.describe(Self.fields, words: [word]) }
+    public func describe() -> [DescribedField] { Field.describe(Self.fields, words: [word]) }
 }

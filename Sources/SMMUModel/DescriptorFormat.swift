@@ -1,10 +1,10 @@
-package import SMMUv3
+public import SMMUv3
 
 /// What a descriptor of a translation table says, for descriptions (Arm ARM, VMSAv8-64 descriptor formats). The walks
 /// take what they need from the words themselves.
-package enum DescriptorFormat {
+public enum DescriptorFormat {
     /// The fields of a descriptor besides its address.
-    package static func fields(_ kind: WalkStep.DescriptorKind, stage2: Bool) -> [Field] {
+    public static func fields(_ kind: WalkStep.DescriptorKind, stage2: Bool) -> [Field] {
         switch kind {
         case .invalid: []
         case .table: stage2 ? [] : stage1Table
@@ -13,7 +13,7 @@ package enum DescriptorFormat {
     }
 
     /// The next table, or the first byte that a block or a page maps; nil for an invalid descriptor.
-    package static func address(
+    public static func address(
         of word: UInt64, _ kind: WalkStep.DescriptorKind, level: Int, granule: Granule, on ids: IDRegisters
     ) -> UInt64? {
         let shift: Int
@@ -50,7 +50,7 @@ package enum DescriptorFormat {
 }
 
 extension WalkStep.DescriptorKind {
-    package var name: String {
+    public var name: String {
         switch self {
         case .invalid: "invalid"
         case .table: "table"

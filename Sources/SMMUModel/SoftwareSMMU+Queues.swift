@@ -78,7 +78,7 @@ extension SoftwareSMMU {
 
     /// Writes the records of waiting transactions for which there was no room. Events and commands do so by themselves;
     /// a driver that only moves EVENTQ_CONS calls it.
-    package mutating func writePendingEvents() {
+    public mutating func writePendingEvents() {
         while !stalls.unreported.isEmpty, eventQueueWorks, eventQueueHasRoom {
             store(stalls.unreported.removeFirst())
         }

@@ -40,6 +40,9 @@ extension IDRegisters {
 
 /// Stage 2 of a stream. Means something only when its STE enables stage 2.
 struct Stage2Configuration {
+    /// Bits of the largest output address.
+    var outputBits: Int { 64 &- outputMask.leadingZeroBitCount }
+
     /// First byte of the concatenated tables at the start level.
     let base: UInt64
     /// The largest address that it takes, and the largest that it may put out.

@@ -1,6 +1,6 @@
 /// The registers through which software drives an SMMU, by name and offset, for whoever prints one
 /// (IHI 0070, 6.2 and 6.3). ``IDRegisters`` has the others.
-package enum ControlRegister: UInt32, Sendable, CaseIterable {
+public enum ControlRegister: UInt32, Sendable, CaseIterable {
     case cr0 = 0x20
     case cr0ack = 0x24
     case cr1 = 0x28
@@ -25,10 +25,10 @@ package enum ControlRegister: UInt32, Sendable, CaseIterable {
     case priqCons = 0x100cc
 
     /// From the start of page 0.
-    package var offset: UInt32 { rawValue }
+    public var offset: UInt32 { rawValue }
 
     /// The architecture's name without its SMMU_ prefix.
-    package var name: String {
+    public var name: String {
         switch self {
         case .cr0: "CR0"
         case .cr0ack: "CR0ACK"
@@ -55,18 +55,18 @@ package enum ControlRegister: UInt32, Sendable, CaseIterable {
     }
 
     /// The width of the register.
-    package var bits: Int {
+    public var bits: Int {
         switch self {
         case .strtabBase, .cmdqBase, .eventqBase, .priqBase: 64
         default: 32
         }
     }
 
-    package func describe(_ value: UInt64) -> [DescribedField] { Field.describe(fields, words: [value]) }
+    public func describe(_ value: UInt64) -> [DescribedField] { Field.describe(fields, words: [value]) }
 }
 
 extension ControlRegister {
-    package var fields: [Field] {
+    public var fields: [Field] {
         switch self {
         case .cr0, .cr0ack: Self.enables
         case .cr1: Self.attributes
@@ -137,7 +137,7 @@ extension ControlRegister {
 
 extension GlobalError {
     /// The architecture's name of the bit.
-    package var name: String {
+    public var name: String {
         switch self {
         case .commandQueue: "CMDQ_ERR"
         case .eventQueueAbort: "EVENTQ_ABT_ERR"

@@ -56,7 +56,7 @@ public enum EventID: UInt8, Sendable, CaseIterable {
 
 extension EventID {
     /// The kinds of which Linux hands records to a VMM, those of stage 2 and of stalled transactions excepted.
-    package var forwardedByLinux: Bool {
+    public var forwardedByLinux: Bool {
         switch self {
         case .badSTE, .streamDisabled, .badSubstreamID, .badCD: true
         default: isTranslationFault
@@ -155,10 +155,10 @@ public struct EventRecord: Hashable, Sendable {
         get { words[3] & Self.fetchAddressMask }
         set { words[3] = (words[3] & ~Self.fetchAddressMask) | (newValue & Self.fetchAddressMask) }
     }
-    @inlinable package static var fetchAddressMask: UInt64 { 0x000f_ffff_ffff_fff8 }
+    @inlinable public static var fetchAddressMask: UInt64 { 0x000f_ffff_ffff_fff8 }
 
     /// What Linux hands to a VMM through a vEVENTQ; it keeps the others in its log, and answers stalls elsewhere.
-    package var forwardedByLinux: Bool {
+    public var forwardedByLinux: Bool {
         guard let id, id.forwardedByLinux else { return false }
         return !id.isTranslationFault || (!stage2 && stallTag == nil)
     }

@@ -1,8 +1,8 @@
 /// What the fields of STEs, CDs, commands and events are for, in a few words each: for descriptions of fields whose value
 /// does not speak for itself.
-package enum FieldGlossary {
+public enum FieldGlossary {
     /// A few words on the field of this name; nil if there are none. A flag's words say what it means when set.
-    package static func words(for name: String) -> String? { table[name] }
+    public static func words(for name: String) -> String? { table[name] }
 
     private static let table: [String: String] = ste.merging(cd) { first, _ in first }
         .merging(queues) { first, _ in first }

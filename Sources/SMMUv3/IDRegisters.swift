@@ -24,25 +24,25 @@ public struct IDRegisters: Hashable, Sendable {
     public var stage2Supported: Bool { idr0.bit(0) }
     public var stage1Supported: Bool { idr0.bit(1) }
     /// TTF: AArch64 tables are walked when bit 1 of the field is set.
-    package var aarch64TablesSupported: Bool { idr0.bit(3) }
-    package var aarch32TablesSupported: Bool { idr0.bit(2) }
-    package var coherentAccess: Bool { idr0.bit(4) }
-    package var broadcastTLBMaintenance: Bool { idr0.bit(5) }
+    public var aarch64TablesSupported: Bool { idr0.bit(3) }
+    public var aarch32TablesSupported: Bool { idr0.bit(2) }
+    public var coherentAccess: Bool { idr0.bit(4) }
+    public var broadcastTLBMaintenance: Bool { idr0.bit(5) }
     /// HTTU: 0 no hardware update of descriptors, 1 Access flag, 2 also dirty state.
-    package var hardwareTableUpdate: Int { idr0.bits(7, 6) }
+    public var hardwareTableUpdate: Int { idr0.bits(7, 6) }
     /// Whether a CD or an STE may ask for these updates: that of the dirty state needs HTTU 2.
-    package func allowsHardwareUpdate(accessFlag: Bool, dirty: Bool) -> Bool {
+    public func allowsHardwareUpdate(accessFlag: Bool, dirty: Bool) -> Bool {
         hardwareTableUpdate >= (dirty ? 2 : (accessFlag ? 1 : 0))
     }
-    package var hypSupported: Bool { idr0.bit(9) }
-    package var atsSupported: Bool { idr0.bit(10) }
-    package var asid16Bit: Bool { idr0.bit(12) }
-    package var msiSupported: Bool { idr0.bit(13) }
-    package var sevSupported: Bool { idr0.bit(14) }
-    package var priSupported: Bool { idr0.bit(16) }
-    package var vmid16Bit: Bool { idr0.bit(18) }
-    package var twoLevelCDSupported: Bool { idr0.bit(19) }
-    package var tableEndianness: TableEndianness {
+    public var hypSupported: Bool { idr0.bit(9) }
+    public var atsSupported: Bool { idr0.bit(10) }
+    public var asid16Bit: Bool { idr0.bit(12) }
+    public var msiSupported: Bool { idr0.bit(13) }
+    public var sevSupported: Bool { idr0.bit(14) }
+    public var priSupported: Bool { idr0.bit(16) }
+    public var vmid16Bit: Bool { idr0.bit(18) }
+    public var twoLevelCDSupported: Bool { idr0.bit(19) }
+    public var tableEndianness: TableEndianness {
         switch idr0.bits(22, 21) {
         case 0: .mixed
         case 3: .bigOnly
@@ -63,11 +63,11 @@ public struct IDRegisters: Hashable, Sendable {
     /// Bits of a StreamID.
     public var streamIDSize: Int { min(idr1.bits(5, 0), 32) }
     /// Bits of a SubstreamID; 0: none are accepted. The architecture ends at 20.
-    package var substreamIDSize: Int { min(idr1.bits(10, 6), 20) }
+    public var substreamIDSize: Int { min(idr1.bits(10, 6), 20) }
     // The largest queues, as log2 of their entries. The architecture ends at 19.
-    package var priQueueLog2Size: Int { min(idr1.bits(15, 11), 19) }
-    package var eventQueueLog2Size: Int { min(idr1.bits(20, 16), 19) }
-    package var commandQueueLog2Size: Int { min(idr1.bits(25, 21), 19) }
+    public var priQueueLog2Size: Int { min(idr1.bits(15, 11), 19) }
+    public var eventQueueLog2Size: Int { min(idr1.bits(20, 16), 19) }
+    public var commandQueueLog2Size: Int { min(idr1.bits(25, 21), 19) }
     /// ATTR_PERMS_OVR: STE.PRIVCFG and STE.INSTCFG have an effect.
     public var permissionOverrideSupported: Bool { idr1.bit(26) }
 
@@ -90,9 +90,9 @@ public struct IDRegisters: Hashable, Sendable {
     public var maximumStalled: Int { idr5.bits(31, 16) }
 
     /// AIDR as the architecture's version, "3.2"; nil for a major version that is not known.
-    package var architectureVersion: String? { aidr.bits(7, 4) == 0 ? "3.\(aidr.bits(3, 0))" : nil }
+    public var architectureVersion: String? { aidr.bits(7, 4) == 0 ? "3.\(aidr.bits(3, 0))" : nil }
 
-    package func supports(_ granule: Granule) -> Bool {
+    public func supports(_ granule: Granule) -> Bool {
         switch granule {
         case .k4: idr5.bit(4)
         case .k16: idr5.bit(5)
@@ -170,7 +170,7 @@ extension IDRegisters {
     ]
 
     /// From the eight ``words``.
-    package init(words: [UInt64]) {
+    public init(words: [UInt64]) {
         let registers = words.map(UInt32.init(truncatingIfNeeded:))
         self.init(
             idr0: registers[0], idr1: registers[1], idr2: registers[2], idr3: registers[3], idr4: registers[4],
@@ -178,7 +178,7 @@ extension IDRegisters {
     }
 
     /// IDR0…IDR5, IIDR, AIDR, the order in which ``fields`` counts them.
-    package var words: [UInt64] { [idr0, idr1, idr2, idr3, idr4, idr5, iidr, aidr].map(UInt64.init) }
+    public var words: [UInt64] { [idr0, idr1, idr2, idr3, idr4, idr5, iidr, aidr].map(UInt64.init) }
 
     public func describe() -> [DescribedField] { Field.describe(Self.fields, words: words) }
 }

@@ -1,19 +1,19 @@
 extension NestedVSMMU {
     /// The ID registers that a guest may be shown, and what of the wanted ones they leave out.
-    package struct Profile: Hashable, Sendable {
-        package let ids: IDRegisters
-        package let narrowed: [Narrowing]
+    public struct Profile: Hashable, Sendable {
+        public let ids: IDRegisters
+        public let narrowed: [Narrowing]
     }
 
     /// One field that is not shown as it was wanted.
-    package struct Narrowing: Hashable, Sendable {
+    public struct Narrowing: Hashable, Sendable {
         /// As ``IDRegisters/fields`` names it: `IDR3.RIL`.
-        package let field: String
-        package let wanted: UInt64
-        package let shown: UInt64
-        package let reason: Reason
+        public let field: String
+        public let wanted: UInt64
+        public let shown: UInt64
+        public let reason: Reason
 
-        package enum Reason: String, Hashable, Sendable {
+        public enum Reason: String, Hashable, Sendable {
             case host = "the physical SMMU does not offer it"
             case notProvided = "a nested vSMMU does not provide it"
         }
@@ -27,7 +27,7 @@ extension NestedVSMMU {
     /// broadcasts, hardware updates of descriptors, page requests.
     ///
     /// - Parameter stalls: whether faults may stall and be answered; else only the terminate model is shown.
-    package static func profile(host: IDRegisters, wanted: IDRegisters, stalls: Bool) -> Profile {
+    public static func profile(host: IDRegisters, wanted: IDRegisters, stalls: Bool) -> Profile {
         var words = wanted.words.map { _ in UInt64(0) }
         var narrowed: [Narrowing] = []
         for field in IDRegisters.fields {

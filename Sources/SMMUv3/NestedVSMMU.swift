@@ -51,7 +51,7 @@ extension NestedVSMMU {
     /// The verdict on `ste` for a vSMMU that advertises `ids`. EATS is dropped when it does not advertise ATS: else a
     /// device would cache translations that no ATC_INV ever drops. So is S1CDMax when it advertises no SubstreamIDs: the
     /// guest's SMMU does not look at it, the physical one would take a single CD for a table.
-    package static func verdict(on ste: StreamTableEntry, advertised ids: IDRegisters) -> STEVerdict {
+    public static func verdict(on ste: StreamTableEntry, advertised ids: IDRegisters) -> STEVerdict {
         guard ste.valid else { return .abort([.illegal(.notValid)]) }
         switch ste.config {
         case .abort, .reserved1, .reserved2, .reserved3: return .abort([])
@@ -100,8 +100,7 @@ extension NestedVSMMU {
     ///
     /// The masks of Linux 7.3 for an SMMU with these ID registers.
     @inlinable
-    public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)?
-    {
+    public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)? {
         let range: UInt64 = ids.rangeInvalidation ? (ids.smallGranule52Bit ? 0x03f1_f000 : 0x01f1_f000) : 0
         let addressed: UInt64 = ids.rangeInvalidation ? 0xffff_ffff_ffff_ff01 : 0xffff_ffff_ffff_f001
         let substreams = ids.substreamIDSize > 0

@@ -21,7 +21,7 @@ public struct SMMURegisters: Hashable, Sendable {
     public init() {}
 
     // CR0, CR2, GBPA (6.3.9, 6.3.12, 6.3.14)
-    package var smmuEnabled: Bool {
+    public var smmuEnabled: Bool {
         get { cr0.bit(0) }
         set { cr0 = newValue ? cr0 | 1 : cr0 & ~1 }
     }
@@ -59,12 +59,12 @@ public struct SMMURegisters: Hashable, Sendable {
         let split = streamTableBaseConfig.bits(10, 6)
         return split == 8 || split == 10 ? split : 6
     }
-    package var streamTableTwoLevel: Bool { streamTableBaseConfig.bits(17, 16) == 1 }
-    package var streamTableAddress: UInt64 { streamTableBase & 0x000f_ffff_ffff_ffc0 }
+    public var streamTableTwoLevel: Bool { streamTableBaseConfig.bits(17, 16) == 1 }
+    public var streamTableAddress: UInt64 { streamTableBase & 0x000f_ffff_ffff_ffc0 }
 }
 
 /// GERROR and GERRORN: an error is active while its bits differ (IHI 0070, 6.3.19).
-package enum GlobalError: Int, Sendable, CaseIterable {
+public enum GlobalError: Int, Sendable, CaseIterable {
     case commandQueue = 0
     case eventQueueAbort = 2
     case priQueueAbort = 3
@@ -132,7 +132,7 @@ public struct QueuePointers: Hashable, Sendable {
         (pointer & ~pointerMask) | ((pointer &+ 1) & pointerMask)
     }
 
-    package static let commandBytes = 16
-    package static let eventBytes = 32
-    package static let pageRequestBytes = 16
+    public static let commandBytes = 16
+    public static let eventBytes = 32
+    public static let pageRequestBytes = 16
 }

@@ -16,7 +16,7 @@ struct Decode: ParsableCommand {
 
             EXAMPLES
               smmuctl decode ste 000000008001234b 00000000080000d4
-              smmuctl decode event 0x0000002000000010 0x0000020800000000 0x00000000dead0000 0
+              smmuctl decode event 0x0000002000000010 0x0000020800000000 0xdead0000
               smmuctl decode --json command 46000000000000000000000000000000
             """)
 

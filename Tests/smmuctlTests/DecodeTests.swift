@@ -117,7 +117,7 @@ import Testing
 
     /// A stage 2 STE is right on an SMMU of its own and wrong in a guest whose stage 2 is the host's.
     @Test func aStage2STEHasTwoVerdicts() throws {
-        let words = ["decode", "ste", "d", "0", "000d3594000b0014", "12340000"]
+        let words = ["decode", "ste", "d", "0", "000d359400000014", "12340000"]
         let run = try Run(words)
         #expect(run.status == 0)
         #expect(run.lines.contains("Architecture: legal"), "\(run.output)")

@@ -13,7 +13,9 @@ struct Run {
         try self.init(program: Run.smmuctl, arguments)
     }
 
-    init(program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+    init(
+        program: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil
+    ) throws {
         let scratch = try CaptureFixtures.scratchDirectory()
         func file(_ name: String) throws -> FileHandle {
             let url = URL(fileURLWithPath: "\(scratch)/\(name)")
@@ -27,6 +29,7 @@ struct Run {
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try file("output")
         process.standardError = try file("error")

@@ -108,7 +108,7 @@ import Testing
 
     /// The ID registers decide: without stage 2 a stage 2 STE is ILLEGAL everywhere.
     @Test func judgesByTheGivenRegisters() throws {
-        let run = try Run(["decode", "ste", "d", "0", "000d3594000b0014", "12340000", "--idr0", "0x080d76ba"])
+        let run = try Run(["decode", "ste", "d", "0", "000d359400000014", "12340000", "--idr0", "0x080d76ba"])
         #expect(run.lines.contains("Architecture: ILLEGAL"), "\(run.output)")
         #expect(
             run.lines.contains("  stage 2 is enabled, but IDR0.S2P is 0 (IHI 0070, 5.2 STE.Config)"), "\(run.output)")

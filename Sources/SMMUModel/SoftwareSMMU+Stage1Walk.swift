@@ -48,8 +48,11 @@ extension SoftwareSMMU {
 
     /// Walks a stage 1 table (Arm ARM, VMSAv8-64 stage 1). When `nested`, each descriptor's address is an IPA that
     /// stage 2 translates first.
+    ///
+    /// Changes nothing, as the other walks and fetches; they are `mutating` since the SMMU would be copied for them
+    /// otherwise, all 700 bytes of it.
     @inline(__always)
-    func walkStage1(
+    mutating func walkStage1(
         _ context: ContextConfiguration, _ table: Stage1Table, _ address: UInt64, regime: Regime,
         _ stage2: Stage2Configuration, nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {

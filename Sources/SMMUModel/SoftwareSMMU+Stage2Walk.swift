@@ -15,7 +15,7 @@ extension SoftwareSMMU {
     /// Translates `ipa` by stage 2 alone (IHI 0070, 3.4; Arm ARM, VMSAv8-64 stage 2). Permissions are the caller's to
     /// check.
     @inline(__always)
-    func walkStage2(
+    mutating func walkStage2(
         _ stage2: Stage2Configuration, _ ipa: UInt64, for eventClass: EventRecord.Class,
         _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage2Leaf {
@@ -63,7 +63,7 @@ extension SoftwareSMMU {
 
     /// The physical address of a CD or of a stage 1 descriptor at `ipa`: a read that stage 2 has to allow.
     @inline(__always)
-    func translateFetch(
+    mutating func translateFetch(
         _ stage2: Stage2Configuration, _ ipa: UInt64, _ eventClass: EventRecord.Class,
         _ observer: inout some WalkObserver
     ) throws(Fault) -> UInt64 {

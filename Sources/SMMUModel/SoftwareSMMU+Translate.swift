@@ -78,7 +78,7 @@ extension SoftwareSMMU {
         of transaction: Transaction, _ stream: StreamConfiguration
     ) throws(Fault) -> SubstreamID? {
         if let substream = transaction.substreamID {
-            if stream.contextCountLog2 == 0 || UInt64(substream.rawValue) >> UInt64(stream.contextCountLog2) != 0 {
+            if stream.contextCountLog2 == 0 || substream.rawValue &>> UInt32(stream.contextCountLog2) != 0 {
                 throw .configuration(.badSubstreamID)
             }
             if substream.rawValue == 0, stream.defaultSubstream == .substream0 { throw .configuration(.streamDisabled) }
@@ -158,7 +158,7 @@ extension SoftwareSMMU {
     }
 
     @inline(__always)
-    private func walk(
+    private mutating func walk(
         _ context: ContextConfiguration, _ table: Stage1Table, _ index: Int, _ selected: SelectedTable,
         _ regime: Regime, _ stage2: Stage2Configuration, _ nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {

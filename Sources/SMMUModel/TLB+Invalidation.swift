@@ -65,9 +65,8 @@ extension TLB {
     /// NH_ASID, EL2_ASID: the entries made with one ASID, global ones among them. (Those need not go; none but this
     /// ASID uses them here.)
     mutating func invalidate(regime: Regime, vmid: UInt16, asid: UInt16) {
-        removeAll { tag, _, _ in
-            tag.regime == regime.rawValue && tag.vmid == vmid && tag.asid == asid && !tag.stage2Only
-        }
+        let space = TLBTag(TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: asid), sizeLog2: 0)
+        removeAll { tag, _, _ in tag.anySize == space.word }
     }
 
     /// NH_VA, EL2_VA (`asid` given) and NH_VAA, EL2_VAA (nil: every ASID). Global entries of any ASID go in any case.

@@ -132,7 +132,8 @@ struct TLB {
 
     private mutating func note(_ sizeLog2: Int, _ change: Int32) {
         counts[sizeLog2 & 63] &+= change
-        sizes.setBits(sizeLog2, sizeLog2, counts[sizeLog2 & 63] > 0 ? 1 : 0)
+        let bit: UInt64 = 1 &<< UInt64(sizeLog2)
+        sizes = counts[sizeLog2 & 63] > 0 ? sizes | bit : sizes & ~bit
     }
 }
 
@@ -154,4 +155,6 @@ struct TLBTag {
     var sizeLog2: Int { Int(word.bits(39, 32)) }
     var regime: UInt8 { UInt8(truncatingIfNeeded: word &>> 40) }
     var stage2Only: Bool { word.bit(48) }
+    /// The space alone, as the tag of size 0 has it.
+    var anySize: UInt64 { word & ~(0xff &<< 32) }
 }

@@ -104,4 +104,14 @@ struct NestedProfileTests {
             #expect((asked != given) == (narrowed[field.name] != nil), "\(field.name)")
         }
     }
+
+    @Test("absent.atos: a guest is never shown ATOS or VATOS, and no register of theirs is known")
+    func atos() {
+        let host = IDRegisters(idr0: .max, idr1: .max, idr2: .max, idr3: .max, idr5: .max)
+        let shown = NestedVSMMU.profile(host: host, wanted: host, stalls: true).ids
+        #expect(!shown.idr0.bit(15) && !shown.idr0.bit(20))
+        // GATOS_CTRL to GATOS_PAR, and the VATOS page that BA_VATOS would name.
+        #expect(ControlRegister.allCases.allSatisfy { !(0x100..<0x200).contains($0.rawValue) })
+        #expect(shown.idr2 == 0)
+    }
 }

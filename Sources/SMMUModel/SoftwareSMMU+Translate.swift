@@ -102,7 +102,7 @@ extension SoftwareSMMU {
             return try finish(hit, address, needed)
         }
         let leaf = try walkStage2(stream.stage2, address, for: .input, &observer)
-        let offset = UInt64.ones(leaf.sizeLog2)
+        let offset = UInt64.mask(leaf.sizeLog2)
         let entry = TLBEntry(
             pa: leaf.pa & ~offset, ipa: address & ~offset, stage1: .all, stage2: leaf.permissions, stages: .stage2,
             level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule, global: false)
@@ -143,8 +143,8 @@ extension SoftwareSMMU {
             size = min(size, stage2Leaf.sizeLog2)
             (entry.stage2, entry.stages, output) = (stage2Leaf.permissions, .both, stage2Leaf.pa)
         }
-        entry.pa = output & ~UInt64.ones(size)
-        entry.ipa = leaf.output & ~UInt64.ones(size)
+        entry.pa = output & ~UInt64.mask(size)
+        entry.ipa = leaf.output & ~UInt64.mask(size)
         tlb.insert(space, selected.canonical, sizeLog2: size, entry)
         return try finish(TLB.Hit(entry: entry, sizeLog2: size), selected.canonical, needed)
     }
@@ -163,7 +163,7 @@ extension SoftwareSMMU {
     /// Checks permissions, stage 1's first, and puts the address together.
     @inline(__always)
     private func finish(_ hit: TLB.Hit, _ address: UInt64, _ needed: Permissions) throws(Fault) -> TranslationResult {
-        let offset = address & UInt64.ones(hit.sizeLog2)
+        let offset = address & UInt64.mask(hit.sizeLog2)
         let ipa = hit.entry.ipa | offset
         if !hit.entry.stage1.contains(needed) { throw .stage1(.permission) }
         if !hit.entry.stage2.contains(needed) { throw .stage2(.permission, .input, ipa: ipa) }

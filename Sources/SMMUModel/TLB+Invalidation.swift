@@ -35,8 +35,7 @@ struct TLBIRange {
     /// Whether the 2^`sizeLog2` bytes that `page` counts overlap the range.
     @inline(__always)
     func overlaps(page: UInt64, sizeLog2: Int) -> Bool {
-        let start = page &<< UInt64(sizeLog2)
-        return start <= last && start | UInt64.ones(sizeLog2) >= first
+        first &>> UInt64(truncatingIfNeeded: sizeLog2) <= page && page <= last &>> UInt64(truncatingIfNeeded: sizeLog2)
     }
 
     var isOneAddress: Bool { first == last }
@@ -74,9 +73,9 @@ extension TLB {
             remove(space, range.first, where: range.concerns)
             return
         }
+        let space = TLBTag(TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: 0), sizeLog2: 0)
         removeAll { tag, page, entry in
-            tag.regime == regime.rawValue && tag.vmid == vmid && !tag.stage2Only
-                && (asid == nil || tag.asid == asid || entry.global)
+            tag.anySizeAndASID == space.word && (asid == nil || tag.asid == asid || entry.global)
                 && range.overlaps(page: page, sizeLog2: tag.sizeLog2) && range.concerns(entry)
         }
     }

@@ -98,8 +98,7 @@ extension NestedVSMMU {
     ///
     /// The masks of Linux 7.3 for an SMMU with these ID registers.
     @inlinable
-    public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)?
-    {
+    public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)? {
         let range: UInt64 = ids.rangeInvalidation ? (ids.smallGranule52Bit ? 0x03f1_f000 : 0x01f1_f000) : 0
         let addressed: UInt64 = ids.rangeInvalidation ? 0xffff_ffff_ffff_ff01 : 0xffff_ffff_ffff_f001
         let substreams = ids.substreamIDSize > 0

@@ -66,6 +66,7 @@ extension SoftwareSMMU {
     }
 
     /// The CD to use, or nil when the stream's stage 1 is bypassed for this transaction (IHI 0070, 3.9 and 5.2 S1DSS).
+    @inline(__always)
     private func substream(
         of transaction: Transaction, _ stream: StreamConfiguration
     ) throws(Fault) -> SubstreamID? {
@@ -111,6 +112,7 @@ extension SoftwareSMMU {
     }
 
     /// Stage 1, and stage 2 after it for a nested stream.
+    @inline(__always)
     private mutating func translateByStage1(
         _ transaction: Transaction, _ access: AccessAttributes, _ stream: StreamConfiguration,
         _ context: ContextConfiguration, _ observer: inout some WalkObserver

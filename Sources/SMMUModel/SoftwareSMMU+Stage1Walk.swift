@@ -61,7 +61,8 @@ extension SoftwareSMMU {
         var level = Int(table.startLevel)
         var base = table.base
         var inherited = HierarchicalAttributes()
-        var index = input &>> UInt64(granule.levelShift(level))
+        var shift = granule.levelShift(level)
+        var index = input &>> UInt64(shift)
         while true {
             let location = base &+ index &* 8
             let physical = nested ? try translateFetch(stage2, location, .tableDescriptor, &observer) : location
@@ -78,11 +79,11 @@ extension SoftwareSMMU {
                 if base > table.outputMask { throw .stage1(.addressSize) }
                 if !table.hierarchicalAttributesDisabled { inherited.add(word) }
                 level &+= 1
-                index = input &>> UInt64(granule.levelShift(level)) & UInt64.ones(granule.stride)
+                shift &-= granule.stride
+                index = input &>> UInt64(shift) & UInt64.mask(granule.stride)
             case .block, .page:
-                let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output | input & UInt64.ones(shift) > table.outputMask { throw .stage1(.addressSize) }
+                if output | input & UInt64.mask(shift) > table.outputMask { throw .stage1(.addressSize) }
                 if !word.bit(10), !context.accessFlagFaultDisabled { throw .stage1(.access) }
                 let permissions: Permissions =
                     regime == .el2
@@ -90,7 +91,7 @@ extension SoftwareSMMU {
                     : .stage1(leaf: word, inherited: inherited, context: context)
                 // Of a block larger than the output size only that much translates.
                 let leaf = Stage1Leaf(
-                    output: output | input & UInt64.ones(shift), permissions: permissions,
+                    output: output | input & UInt64.mask(shift), permissions: permissions,
                     sizeLog2: min(shift, table.outputBits), level: level, granule: granule,
                     global: regime != .el2 && !word.bit(11))
                 observer.saw(

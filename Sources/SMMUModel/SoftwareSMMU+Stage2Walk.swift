@@ -25,7 +25,8 @@ extension SoftwareSMMU {
         observer.saw(.stage2Table(base: table, startLevel: level, granule: granule, ipa: ipa, for: eventClass))
         guard ipa <= stage2.inputMask else { throw .stage2(.translation, eventClass, ipa: ipa) }
         // Concatenated tables are one long table: the start level's index takes every bit that is left.
-        var index = ipa &>> UInt64(granule.levelShift(level))
+        var shift = granule.levelShift(level)
+        var index = ipa &>> UInt64(shift)
         while true {
             let location = table &+ index &* 8
             guard var word = memory.loadWord(at: location) else {
@@ -40,17 +41,17 @@ extension SoftwareSMMU {
                 table = Descriptor.address(word, shift: granule.shift, granule: granule, oas: outputAddressSize)
                 if table > stage2.outputMask { throw .stage2(.addressSize, eventClass, ipa: ipa) }
                 level &+= 1
-                index = ipa &>> UInt64(granule.levelShift(level)) & UInt64.ones(granule.stride)
+                shift &-= granule.stride
+                index = ipa &>> UInt64(shift) & UInt64.mask(granule.stride)
             case .block, .page:
-                let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output | ipa & UInt64.ones(shift) > stage2.outputMask {
+                if output | ipa & UInt64.mask(shift) > stage2.outputMask {
                     throw .stage2(.addressSize, eventClass, ipa: ipa)
                 }
                 if !word.bit(10), !stage2.accessFlagFaultDisabled { throw .stage2(.access, eventClass, ipa: ipa) }
                 // Of a block larger than the output size only that much translates.
                 let leaf = Stage2Leaf(
-                    pa: output | ipa & UInt64.ones(shift),
+                    pa: output | ipa & UInt64.mask(shift),
                     permissions: .stage2(leaf: word, executeNeverXNX: executeNeverXNX),
                     sizeLog2: min(shift, stage2.outputBits), level: level,
                     device: stage2.forceWriteBack ? !word.bit(4) : word.bits(5, 4) == 0)

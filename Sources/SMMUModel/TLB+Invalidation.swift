@@ -36,7 +36,7 @@ struct TLBIRange {
     /// Any address of a leaf invalidates all of it, however many entries it has become.
     @inline(__always)
     func overlaps(page: UInt64, sizeLog2: Int, _ entry: TLBEntry) -> Bool {
-        let offset = UInt64.ones(max(sizeLog2, entry.leafSizeLog2))
+        let offset = UInt64.mask(max(sizeLog2, entry.leafSizeLog2))
         let start = page &<< UInt64(sizeLog2) & ~offset
         return start <= last && start | offset >= first
     }
@@ -76,9 +76,9 @@ extension TLB {
             remove(space, range.first, where: range.concerns)
             return
         }
+        let space = TLBTag(TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: 0), sizeLog2: 0)
         removeAll { tag, page, entry in
-            tag.regime == regime.rawValue && tag.vmid == vmid && !tag.stage2Only
-                && (asid == nil || tag.asid == asid || entry.global)
+            tag.anySizeAndASID == space.word && (asid == nil || tag.asid == asid || entry.global)
                 && range.overlaps(page: page, sizeLog2: tag.sizeLog2, entry) && range.concerns(entry)
         }
     }

@@ -157,4 +157,6 @@ struct TLBTag {
     var stage2Only: Bool { word.bit(48) }
     /// The space alone, as the tag of size 0 has it.
     var anySize: UInt64 { word & ~(0xff &<< 32) }
+    /// The space without its ASID.
+    var anySizeAndASID: UInt64 { word & ~(0xff_ffff &<< 16) }
 }

@@ -163,6 +163,28 @@ import Testing
         }
     }
 
+    @Test("evt.pnu-ind: a write that says it is an instruction fetch is taken for data, and so is its event")
+    func instructionWrite() {
+        var machine = Machine()
+        let stream = machine.addStage1Stream(1)
+        // Data may be written here, nothing executed.
+        machine.map(stream.table, 0x1000, to: 0x8000_0000, attributes: LeafBits.stage1 | 3 << 53)
+        var transaction = Transaction(StreamID(1), 0x1000, write: true)
+        transaction.instruction = true
+        let result = machine.smmu.translate(transaction)
+        guard case .translated = result else {
+            Issue.record("\(result)")
+            return
+        }
+        transaction.address = 0x2000
+        let missing = machine.smmu.translate(transaction)
+        guard case .faulted(let termination) = missing else {
+            Issue.record("\(missing)")
+            return
+        }
+        #expect(termination.record == EventRecord(1 << 32 | 0x10, 2 << 40, 0x2000, 0))
+    }
+
     @Test("evt.vector-translation: an unprivileged read of a hole gives the published words")
     func vector() {
         var machine = Machine()

@@ -39,9 +39,9 @@ extern "C" {
 #define SMMU_BROKER_MAXIMUM_PACKET 65792u
 
 /* Features, for HELLO. Unknown bits are not negotiated. */
-#define SMMU_BROKER_FEATURE_MODEL (UINT64_C(1) << 0)         /* TRANSLATE and DMA work: the backend is the model */
-#define SMMU_BROKER_FEATURE_SHARED_EVENTS (UINT64_C(1) << 1) /* events into a queue in shared memory */
-#define SMMU_BROKER_FEATURE_PAGE_RESPONSE (UINT64_C(1) << 2) /* stalled transactions can be answered */
+#define SMMU_BROKER_FEATURE_MODEL (1ull << 0)         /* TRANSLATE and DMA work: the backend is the model */
+#define SMMU_BROKER_FEATURE_SHARED_EVENTS (1ull << 1) /* events into a queue in shared memory */
+#define SMMU_BROKER_FEATURE_PAGE_RESPONSE (1ull << 2) /* stalled transactions can be answered */
 
 /* ---- Requests and replies --------------------------------------------------------------------------------------- */
 

@@ -199,13 +199,13 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_vsmmu_create, 112);
 
 /* A field of the ID registers in which the guest is shown less than was wanted. */
 struct smmu_broker_narrowing {
-    char field[16]; /* "IDR1.SSIDSIZE" */
+    char field[24]; /* "IDR0.STALL_MODEL", with a final 0 */
     uint32_t wanted;
     uint32_t host;
     uint32_t given;
     uint32_t cause; /* enum smmu_broker_cause */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_narrowing, 32);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_narrowing, 40);
 
 enum smmu_broker_cause {
     SMMU_BROKER_CAUSE_HOST = 1,    /* the physical SMMU has less */

@@ -10,13 +10,13 @@ extension RawSpan {
         if byteCount > count { throw .tooLong(bytes: byteCount, allowed: count) }
     }
 
-    func requireZero(_ field: Field<UInt32>, at base: Int = 0) throws(WireFault) {
+    func requireZero(_ field: WireField<UInt32>, at base: Int = 0) throws(WireFault) {
         if self[field, base] != 0 { throw .reservedNotZero(field.name) }
     }
 
     /// The records that `field` counts, which begin at `offset` and are all that is left of the packet.
     func records<Element>(
-        of _: Element.Type, counted field: Field<UInt32>, allowed: ClosedRange<Int>, at offset: Int
+        of _: Element.Type, counted field: WireField<UInt32>, allowed: ClosedRange<Int>, at offset: Int
     ) throws(WireFault) -> Records<Element> {
         let value = self[field]
         guard let count = Int(exactly: value), allowed.contains(count) else {
@@ -26,7 +26,7 @@ extension RawSpan {
         return Records(count: count, at: offset)
     }
 
-    func name<let capacity: Int>(_ field: Field<FixedName<capacity>>, at base: Int = 0) throws(WireFault)
+    func name<let capacity: Int>(_ field: WireField<FixedName<capacity>>, at base: Int = 0) throws(WireFault)
         -> FixedName<capacity>
     {
         let name = self[field, base]
@@ -36,7 +36,7 @@ extension RawSpan {
 
     /// One of the cases of an enumeration.
     func value<Value: RawRepresentable<UInt32>>(
-        _ field: Field<UInt32>, at base: Int = 0, as _: Value.Type, rule: String
+        _ field: WireField<UInt32>, at base: Int = 0, as _: Value.Type, rule: String
     ) throws(WireFault) -> Value {
         guard let value = Value(rawValue: self[field, base]) else {
             throw .badValue(field.name, value: UInt64(self[field, base]), rule: rule)
@@ -46,14 +46,14 @@ extension RawSpan {
 
     /// A set of flags, without any that is not known.
     func flags<Flags: OptionSet>(
-        _ field: Field<UInt32>, at base: Int = 0, known: Flags, rule: String
+        _ field: WireField<UInt32>, at base: Int = 0, known: Flags, rule: String
     ) throws(WireFault) -> Flags where Flags.RawValue == UInt32 {
         let bits = self[field, base]
         if bits & ~known.rawValue != 0 { throw .badValue(field.name, value: UInt64(bits), rule: rule) }
         return Flags(rawValue: bits)
     }
 
-    func flag(_ field: Field<UInt32>, at base: Int = 0) throws(WireFault) -> Bool {
+    func flag(_ field: WireField<UInt32>, at base: Int = 0) throws(WireFault) -> Bool {
         let value = self[field, base]
         if value > 1 { throw .badValue(field.name, value: UInt64(value), rule: "it must be 0 or 1") }
         return value == 1

@@ -13,14 +13,14 @@ package struct ReplyHeader: Hashable, Sendable {
     package static let replyBit: UInt16 = 0x8000
 
     package enum Layout {
-        package static let type = Field<UInt16>("type", 0)
-        package static let textSize = Field<UInt16>("text_size", 2)
-        package static let size = Field<UInt32>("size", 4)
-        package static let cookie = Field<Cookie>("cookie", 8)
-        package static let status = Field<Status>("status", 16)
-        package static let reason = Field<UInt32>("reason", 20)
-        package static let commandError = Field<UInt32>("cerror", 24)
-        package static let completed = Field<UInt32>("completed", 28)
+        package static let type = WireField<UInt16>("type", 0)
+        package static let textSize = WireField<UInt16>("text_size", 2)
+        package static let size = WireField<UInt32>("size", 4)
+        package static let cookie = WireField<Cookie>("cookie", 8)
+        package static let status = WireField<Status>("status", 16)
+        package static let reason = WireField<UInt32>("reason", 20)
+        package static let commandError = WireField<UInt32>("cerror", 24)
+        package static let completed = WireField<UInt32>("completed", 28)
         package static let byteCount = 32
     }
 

@@ -51,10 +51,10 @@ package struct RequestHeader: Hashable, Sendable {
     package var cookie: Cookie
 
     package enum Layout {
-        package static let type = Field<UInt16>("type", 0)
-        package static let reserved = Field<UInt16>("reserved", 2)
-        package static let size = Field<UInt32>("size", 4)
-        package static let cookie = Field<Cookie>("cookie", 8)
+        package static let type = WireField<UInt16>("type", 0)
+        package static let reserved = WireField<UInt16>("reserved", 2)
+        package static let size = WireField<UInt32>("size", 4)
+        package static let cookie = WireField<Cookie>("cookie", 8)
         package static let byteCount = 16
     }
 

@@ -28,13 +28,13 @@ package struct AccessRequest: Hashable, Sendable {
     package static let byteCount = 48
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
-        package static let iova = Field<IOVA>("iova", 24)
-        package static let substream = Field<SubstreamID>("ssid", 32)
-        package static let flags = Field<UInt32>("flags", 36)
-        package static let size = Field<UInt32>("size", 40)
-        package static let reserved = Field<UInt32>("reserved", 44)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
+        package static let iova = WireField<IOVA>("iova", 24)
+        package static let substream = WireField<SubstreamID>("ssid", 32)
+        package static let flags = WireField<UInt32>("flags", 36)
+        package static let size = WireField<UInt32>("size", 40)
+        package static let reserved = WireField<UInt32>("reserved", 44)
     }
 
     /// Reads a packet whose header is right. The data stay in it.

@@ -43,14 +43,14 @@ package struct AccessReply: Hashable, Sendable {
     package static let byteCount = 96
 
     package enum Layout {
-        package static let stage1 = Field<UInt32>("stage1", 32)
-        package static let stage2 = Field<UInt32>("stage2", 36)
-        package static let ipa = Field<IPA>("ipa", 40)
-        package static let permissions = Field<UInt32>("permissions", 48)
-        package static let recorded = Field<UInt32>("recorded", 52)
-        package static let event = Field<EventRecord>("event", 56)
-        package static let size = Field<UInt32>("size", 88)
-        package static let reserved = Field<UInt32>("reserved", 92)
+        package static let stage1 = WireField<UInt32>("stage1", 32)
+        package static let stage2 = WireField<UInt32>("stage2", 36)
+        package static let ipa = WireField<IPA>("ipa", 40)
+        package static let permissions = WireField<UInt32>("permissions", 48)
+        package static let recorded = WireField<UInt32>("recorded", 52)
+        package static let event = WireField<EventRecord>("event", 56)
+        package static let size = WireField<UInt32>("size", 88)
+        package static let reserved = WireField<UInt32>("reserved", 92)
     }
 
     package init(

@@ -9,8 +9,8 @@ package struct CommandsRequest: Hashable, Sendable {
     package static let byteCount = 24
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let count = Field<UInt32>("count", 20)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let count = WireField<UInt32>("count", 20)
     }
 
     /// Reads a packet whose header is right. The commands stay in it, and are not looked at.

@@ -22,10 +22,10 @@ package struct ContextReport: Hashable, WireValue {
     package static let byteCount = 16
 
     package enum Layout {
-        package static let vsid = Field<StreamID>("vsid", 0)
-        package static let state = Field<UInt32>("state", 4)
-        package static let status = Field<Status>("status", 8)
-        package static let illegal = Field<UInt32>("illegal", 12)
+        package static let vsid = WireField<StreamID>("vsid", 0)
+        package static let state = WireField<UInt32>("state", 4)
+        package static let status = WireField<Status>("status", 8)
+        package static let illegal = WireField<UInt32>("illegal", 12)
     }
 
     package init(vsid: StreamID, state: ContextState, status: Status = .done, illegal: Bool = false) {
@@ -61,8 +61,8 @@ package struct ContextsReply: Hashable, Sendable {
     package static let byteCount = 40
 
     package enum Layout {
-        package static let contextCount = Field<UInt32>("context_count", 32)
-        package static let generation = Field<Generation>("generation", 36)
+        package static let contextCount = WireField<UInt32>("context_count", 32)
+        package static let generation = WireField<Generation>("generation", 36)
     }
 
     /// Reads a packet whose header is right.

@@ -8,8 +8,8 @@ package struct DeviceRequest: FixedRequest {
     package static let byteCount = 24
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
     }
 
     package init(vsmmu: VSMMUID, vsid: StreamID) { (self.vsmmu, self.vsid) = (vsmmu, vsid) }
@@ -35,10 +35,10 @@ package struct DeviceRebindRequest: TypedRequest {
     package static let byteCount = 32
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
-        package static let newVSID = Field<StreamID>("new_vsid", 24)
-        package static let reserved = Field<UInt32>("reserved", 28)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
+        package static let newVSID = WireField<StreamID>("new_vsid", 24)
+        package static let reserved = WireField<UInt32>("reserved", 28)
     }
 
     package init(vsmmu: VSMMUID, vsid: StreamID, newVSID: StreamID) {

@@ -11,9 +11,9 @@ package struct DeviceAttachRequest: TypedRequest {
     package static let byteCount = 88
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
-        package static let device = Field<Name>("device", 24)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
+        package static let device = WireField<Name>("device", 24)
     }
 
     package init(vsmmu: VSMMUID, vsid: StreamID, device: Name) {
@@ -55,12 +55,12 @@ package struct DeviceAttachReply: FixedReply {
     package static let byteCount = 64
 
     package enum Layout {
-        package static let msiBase = Field<IOVA>("msi_base", 32)
-        package static let msiSize = Field<UInt64>("msi_size", 40)
-        package static let flags = Field<UInt32>("flags", 48)
-        package static let pasidBits = Field<UInt32>("pasid_bits", 52)
-        package static let physicalStream = Field<StreamID>("physical_stream", 56)
-        package static let state = Field<UInt32>("state", 60)
+        package static let msiBase = WireField<IOVA>("msi_base", 32)
+        package static let msiSize = WireField<UInt64>("msi_size", 40)
+        package static let flags = WireField<UInt32>("flags", 48)
+        package static let pasidBits = WireField<UInt32>("pasid_bits", 52)
+        package static let physicalStream = WireField<StreamID>("physical_stream", 56)
+        package static let state = WireField<UInt32>("state", 60)
     }
 
     package init(

@@ -17,12 +17,12 @@ package struct EventHeader: Hashable, Sendable {
     package static let byteCount = 24
 
     package enum Layout {
-        package static let type = Field<UInt16>("type", 0)
-        package static let count = Field<UInt16>("count", 2)
-        package static let size = Field<UInt32>("size", 4)
-        package static let sequence = Field<EventSequence>("sequence", 8)
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let generation = Field<Generation>("generation", 20)
+        package static let type = WireField<UInt16>("type", 0)
+        package static let count = WireField<UInt16>("count", 2)
+        package static let size = WireField<UInt32>("size", 4)
+        package static let sequence = WireField<EventSequence>("sequence", 8)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let generation = WireField<Generation>("generation", 20)
     }
 
     package init(sequence: EventSequence, vsmmu: VSMMUID, generation: Generation) {

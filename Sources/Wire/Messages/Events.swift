@@ -15,9 +15,9 @@ package struct LossNotice: Hashable, WireValue {
     package static let byteCount = 16
 
     package enum Layout {
-        package static let count = Field<UInt64>("count", 0)
-        package static let place = Field<UInt32>("where", 8)
-        package static let reserved = Field<UInt32>("reserved", 12)
+        package static let count = WireField<UInt64>("count", 0)
+        package static let place = WireField<UInt32>("where", 8)
+        package static let reserved = WireField<UInt32>("reserved", 12)
     }
 
     package init(count: UInt64, place: Place) { (self.count, self.place) = (count, place) }
@@ -50,8 +50,8 @@ package struct HealthNotice: Hashable, WireValue {
     package static let byteCount = 8
 
     package enum Layout {
-        package static let vsid = Field<StreamID>("vsid", 0)
-        package static let state = Field<UInt32>("state", 4)
+        package static let vsid = WireField<StreamID>("vsid", 0)
+        package static let state = WireField<UInt32>("state", 4)
     }
 
     package init(vsid: StreamID, state: State) { (self.vsid, self.state) = (vsid, state) }

@@ -18,11 +18,11 @@ package struct EventsSubscribeRequest: TypedRequest {
     package static let byteCount = 40
 
     package enum Layout {
-        package static let delivery = Field<UInt32>("delivery", 16)
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 20)
-        package static let queueBase = Field<UInt64>("queue_base", 24)
-        package static let queueLog2 = Field<UInt32>("queue_log2", 32)
-        package static let reserved = Field<UInt32>("reserved", 36)
+        package static let delivery = WireField<UInt32>("delivery", 16)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 20)
+        package static let queueBase = WireField<UInt64>("queue_base", 24)
+        package static let queueLog2 = WireField<UInt32>("queue_log2", 32)
+        package static let reserved = WireField<UInt32>("reserved", 36)
     }
 
     /// Of a queue: log2 of its records.

@@ -10,10 +10,10 @@ package struct HelloRequest: TypedRequest {
     package static let byteCount = 96
 
     package enum Layout {
-        package static let version = Field<UInt32>("version", 16)
-        package static let reserved = Field<UInt32>("reserved", 20)
-        package static let features = Field<Features>("features", 24)
-        package static let name = Field<Name>("name", 32)
+        package static let version = WireField<UInt32>("version", 16)
+        package static let reserved = WireField<UInt32>("reserved", 20)
+        package static let features = WireField<Features>("features", 24)
+        package static let name = WireField<Name>("name", 32)
     }
 
     package init(version: UInt32 = Limits.version, features: Features, name: Name) {
@@ -53,15 +53,15 @@ package struct HelloReply: FixedReply {
     package static let byteCount = 80
 
     package enum Layout {
-        package static let version = Field<UInt32>("version", 32)
-        package static let maximumPacket = Field<UInt32>("maximum_packet", 36)
-        package static let features = Field<Features>("features", 40)
-        package static let epoch = Field<Epoch>("epoch", 48)
-        package static let maximumMemory = Field<UInt64>("maximum_memory", 56)
-        package static let maximumVSMMUs = Field<UInt32>("maximum_vsmmus", 64)
-        package static let maximumContexts = Field<UInt32>("maximum_contexts", 68)
-        package static let maximumCommands = Field<UInt32>("maximum_commands", 72)
-        package static let reserved = Field<UInt32>("reserved", 76)
+        package static let version = WireField<UInt32>("version", 32)
+        package static let maximumPacket = WireField<UInt32>("maximum_packet", 36)
+        package static let features = WireField<Features>("features", 40)
+        package static let epoch = WireField<Epoch>("epoch", 48)
+        package static let maximumMemory = WireField<UInt64>("maximum_memory", 56)
+        package static let maximumVSMMUs = WireField<UInt32>("maximum_vsmmus", 64)
+        package static let maximumContexts = WireField<UInt32>("maximum_contexts", 68)
+        package static let maximumCommands = WireField<UInt32>("maximum_commands", 72)
+        package static let reserved = WireField<UInt32>("reserved", 76)
     }
 
     package init(

@@ -11,10 +11,10 @@ package struct MSIDoorbellRequest: TypedRequest {
     package static let byteCount = 40
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
-        package static let iova = Field<IOVA>("iova", 24)
-        package static let ipa = Field<IPA>("ipa", 32)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
+        package static let iova = WireField<IOVA>("iova", 24)
+        package static let ipa = WireField<IPA>("ipa", 32)
     }
 
     package init(vsmmu: VSMMUID, vsid: StreamID, iova: IOVA, ipa: IPA) {
@@ -44,8 +44,8 @@ package struct MSIDoorbellReply: FixedReply {
     package static let byteCount = 48
 
     package enum Layout {
-        package static let base = Field<IOVA>("base", 32)
-        package static let size = Field<UInt64>("size", 40)
+        package static let base = WireField<IOVA>("base", 32)
+        package static let size = WireField<UInt64>("size", 40)
     }
 
     package init(base: IOVA, size: UInt64) { (self.base, self.size) = (base, size) }

@@ -21,11 +21,11 @@ package struct MemoryMapRequest: TypedRequest {
     package static let byteCount = 48
 
     package enum Layout {
-        package static let ipa = Field<IPA>("ipa", 16)
-        package static let size = Field<UInt64>("size", 24)
-        package static let offset = Field<UInt64>("offset", 32)
-        package static let flags = Field<UInt32>("flags", 40)
-        package static let reserved = Field<UInt32>("reserved", 44)
+        package static let ipa = WireField<IPA>("ipa", 16)
+        package static let size = WireField<UInt64>("size", 24)
+        package static let offset = WireField<UInt64>("offset", 32)
+        package static let flags = WireField<UInt32>("flags", 40)
+        package static let reserved = WireField<UInt32>("reserved", 44)
     }
 
     package init(ipa: IPA, size: UInt64, offset: UInt64, flags: Flags) {
@@ -61,8 +61,8 @@ package struct MemoryUnmapRequest: TypedRequest {
     package static let byteCount = 32
 
     package enum Layout {
-        package static let ipa = Field<IPA>("ipa", 16)
-        package static let size = Field<UInt64>("size", 24)
+        package static let ipa = WireField<IPA>("ipa", 16)
+        package static let size = WireField<UInt64>("size", 24)
     }
 
     package init(ipa: IPA, size: UInt64) { (self.ipa, self.size) = (ipa, size) }

@@ -19,10 +19,10 @@ package struct PageResponseRequest: TypedRequest {
     package static let byteCount = 32
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
-        package static let stag = Field<StallTag>("stag", 24)
-        package static let code = Field<UInt32>("code", 28)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
+        package static let stag = WireField<StallTag>("stag", 24)
+        package static let code = WireField<UInt32>("code", 28)
     }
 
     package init(vsmmu: VSMMUID, vsid: StreamID, stag: StallTag, code: Code) {

@@ -10,9 +10,9 @@ package struct STESetRequest: TypedRequest {
     package static let byteCount = 88
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let vsid = Field<StreamID>("vsid", 20)
-        package static let ste = Field<StreamTableEntry>("ste", 24)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let vsid = WireField<StreamID>("vsid", 20)
+        package static let ste = WireField<StreamTableEntry>("ste", 24)
     }
 
     package init(vsmmu: VSMMUID, vsid: StreamID, ste: StreamTableEntry) {
@@ -39,7 +39,7 @@ package struct STESetReply: FixedReply {
     package static let byteCount = 48
 
     package enum Layout {
-        package static let context = Field<ContextReport>("context", 32)
+        package static let context = WireField<ContextReport>("context", 32)
     }
 
     package init(context: ContextReport) { self.context = context }

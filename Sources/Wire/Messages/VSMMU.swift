@@ -5,8 +5,8 @@ package struct VSMMURequest: FixedRequest {
     package static let byteCount = 24
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let reserved = Field<UInt32>("reserved", 20)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let reserved = WireField<UInt32>("reserved", 20)
     }
 
     package init(vsmmu: VSMMUID) { self.vsmmu = vsmmu }

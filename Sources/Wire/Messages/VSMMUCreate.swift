@@ -10,8 +10,8 @@ package struct VSMMUCreateRequest: TypedRequest {
     package static let byteCount = 112
 
     package enum Layout {
-        package static let device = Field<Name>("device", 16)
-        package static let wanted = Field<IDRegisters>("wanted", 80)
+        package static let device = WireField<Name>("device", 16)
+        package static let wanted = WireField<IDRegisters>("wanted", 80)
     }
 
     package init(device: Name, wanted: IDRegisters) { (self.device, self.wanted) = (device, wanted) }
@@ -50,12 +50,12 @@ package struct VSMMUCreateReply: Hashable, Sendable {
     package static let maximumNarrowings = (Limits.packet - byteCount) / Narrowing.byteCount
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 32)
-        package static let errata = Field<UInt32>("errata", 36)
-        package static let host = Field<IDRegisters>("host", 40)
-        package static let advertised = Field<IDRegisters>("advertised", 72)
-        package static let narrowingCount = Field<UInt32>("narrowing_count", 104)
-        package static let reserved = Field<UInt32>("reserved", 108)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 32)
+        package static let errata = WireField<UInt32>("errata", 36)
+        package static let host = WireField<IDRegisters>("host", 40)
+        package static let advertised = WireField<IDRegisters>("advertised", 72)
+        package static let narrowingCount = WireField<UInt32>("narrowing_count", 104)
+        package static let reserved = WireField<UInt32>("reserved", 108)
     }
 
     package init(vsmmu: VSMMUID, errata: Errata, host: IDRegisters, advertised: IDRegisters) {
@@ -116,11 +116,11 @@ package struct Narrowing: Hashable, WireValue {
     package static let byteCount = 40
 
     package enum Layout {
-        package static let field = Field<RegisterFieldName>("field", 0)
-        package static let wanted = Field<UInt32>("wanted", 24)
-        package static let host = Field<UInt32>("host", 28)
-        package static let given = Field<UInt32>("given", 32)
-        package static let cause = Field<UInt32>("cause", 36)
+        package static let field = WireField<RegisterFieldName>("field", 0)
+        package static let wanted = WireField<UInt32>("wanted", 24)
+        package static let host = WireField<UInt32>("host", 28)
+        package static let given = WireField<UInt32>("given", 32)
+        package static let cause = WireField<UInt32>("cause", 36)
     }
 
     package init(field: RegisterFieldName, wanted: UInt32, host: UInt32, given: UInt32, cause: Cause) {

@@ -19,10 +19,10 @@ package struct VSMMUStateRequest: Hashable, Sendable {
     package static let byteCount = 32
 
     package enum Layout {
-        package static let vsmmu = Field<VSMMUID>("vsmmu", 16)
-        package static let flags = Field<UInt32>("flags", 20)
-        package static let entryCount = Field<UInt32>("entry_count", 24)
-        package static let reserved = Field<UInt32>("reserved", 28)
+        package static let vsmmu = WireField<VSMMUID>("vsmmu", 16)
+        package static let flags = WireField<UInt32>("flags", 20)
+        package static let entryCount = WireField<UInt32>("entry_count", 24)
+        package static let reserved = WireField<UInt32>("reserved", 28)
     }
 
     /// Reads a packet whose header is right. The entries stay in it; their reserved fields have been checked.
@@ -62,9 +62,9 @@ package struct ContextEntry: Hashable, WireValue {
     package static let byteCount = 72
 
     package enum Layout {
-        package static let vsid = Field<StreamID>("vsid", 0)
-        package static let reserved = Field<UInt32>("reserved", 4)
-        package static let ste = Field<StreamTableEntry>("ste", 8)
+        package static let vsid = WireField<StreamID>("vsid", 0)
+        package static let reserved = WireField<UInt32>("reserved", 4)
+        package static let ste = WireField<StreamTableEntry>("ste", 8)
     }
 
     package init(vsid: StreamID, ste: StreamTableEntry) { (self.vsid, self.ste) = (vsid, ste) }

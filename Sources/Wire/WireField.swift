@@ -8,7 +8,7 @@ package protocol WireValue: Sendable {
 
 /// One field of a message: where it is, and what it holds. Both directions and the comparison with the C header use it,
 /// so that no offset is written twice.
-package struct Field<Value: WireValue>: Sendable {
+package struct WireField<Value: WireValue>: Sendable {
     /// The name in the C header.
     package let name: String
     package let offset: Int
@@ -21,13 +21,13 @@ package struct Field<Value: WireValue>: Sendable {
 
 extension RawSpan {
     /// The value of `field` in a record that begins at `base`.
-    package subscript<Value: WireValue>(field: Field<Value>, base: Int = 0) -> Value {
+    package subscript<Value: WireValue>(field: WireField<Value>, base: Int = 0) -> Value {
         Value.load(from: self, at: base + field.offset)
     }
 }
 
 extension MutableRawSpan {
-    package mutating func set<Value: WireValue>(_ field: Field<Value>, at base: Int = 0, to value: Value) {
+    package mutating func set<Value: WireValue>(_ field: WireField<Value>, at base: Int = 0, to value: Value) {
         value.store(into: &self, at: base + field.offset)
     }
 

@@ -34,10 +34,12 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
+        .target(name: "CSMMUBroker", cSettings: c),
 
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: fuzzed),
         .target(name: "JSON", swiftSettings: swift),
+        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: swift),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
 
         // Layer 2: mechanisms
@@ -77,6 +79,8 @@ let package = Package(
         .testTarget(name: "DifferentialTests", dependencies: ["Lockstep", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
+        .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),

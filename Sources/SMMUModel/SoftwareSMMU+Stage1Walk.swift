@@ -5,7 +5,9 @@ struct Stage1Leaf {
     /// What stage 1 puts out: a physical address, or an IPA when stage 2 follows.
     var output: UInt64
     var permissions: Permissions
+    /// log2 of the bytes that translate alike: of the leaf, or of the output size where the leaf is larger.
     var sizeLog2: Int
+    var leafSizeLog2: Int
     var level: Int
     var granule: Granule
     /// nG = 0: the translation holds for every ASID.
@@ -87,9 +89,9 @@ extension SoftwareSMMU {
                     ? .stage1SinglePrivilege(leaf: word, inherited: inherited, context: context)
                     : .stage1(leaf: word, inherited: inherited, context: context)
                 let leaf = Stage1Leaf(
-                    output: output | input & UInt64.ones(shift), permissions: permissions, sizeLog2: shift,
-                    level: level,
-                    granule: granule, global: regime != .el2 && !word.bit(11))
+                    output: output | input & UInt64.ones(shift), permissions: permissions,
+                    sizeLog2: min(shift, table.outputBits), leafSizeLog2: shift, level: level, granule: granule,
+                    global: regime != .el2 && !word.bit(11))
                 observer.saw(
                     .leaf(
                         stage2: false, output: leaf.output, permissions: permissions, level: level, global: leaf.global)

@@ -5,7 +5,9 @@ struct Stage1Leaf {
     /// What stage 1 puts out: a physical address, or an IPA when stage 2 follows.
     var output: UInt64
     var permissions: Permissions
+    /// log2 of the bytes that translate alike: of the leaf, or of the output size where the leaf is larger.
     var sizeLog2: Int
+    var leafSizeLog2: Int
     var level: Int
     var granule: Granule
     /// nG = 0: the translation holds for every ASID.
@@ -92,7 +94,7 @@ extension SoftwareSMMU {
                 // Of a block larger than the output size only that much translates.
                 let leaf = Stage1Leaf(
                     output: output | input & UInt64.mask(shift), permissions: permissions,
-                    sizeLog2: min(shift, table.outputBits), level: level, granule: granule,
+                    sizeLog2: min(shift, table.outputBits), leafSizeLog2: shift, level: level, granule: granule,
                     global: regime != .el2 && !word.bit(11))
                 observer.saw(
                     .leaf(

@@ -5,7 +5,9 @@ struct Stage2Leaf {
     /// Physical address of the byte asked for.
     var pa: UInt64
     var permissions: Permissions
+    /// log2 of the bytes that translate alike: of the leaf, or of the output size where the leaf is larger.
     var sizeLog2: Int
+    var leafSizeLog2: Int
     var level: Int
     /// The leaf maps Device memory.
     var device: Bool
@@ -53,7 +55,7 @@ extension SoftwareSMMU {
                 let leaf = Stage2Leaf(
                     pa: output | ipa & UInt64.mask(shift),
                     permissions: .stage2(leaf: word, executeNeverXNX: executeNeverXNX),
-                    sizeLog2: min(shift, stage2.outputBits), level: level,
+                    sizeLog2: min(shift, stage2.outputBits), leafSizeLog2: shift, level: level,
                     device: stage2.forceWriteBack ? !word.bit(4) : word.bits(5, 4) == 0)
                 observer.saw(
                     .leaf(stage2: true, output: leaf.pa, permissions: leaf.permissions, level: level, global: false))

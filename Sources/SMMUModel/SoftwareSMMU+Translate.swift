@@ -113,8 +113,8 @@ extension SoftwareSMMU {
         let offset = UInt64.mask(leaf.sizeLog2)
         let entry = TLBEntry(
             pa: leaf.pa & ~offset, ipa: address & ~offset, stage1: .all, stage2: leaf.permissions, stages: .stage2,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule, leafSizeLog2: leaf.sizeLog2,
-            global: false)
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule,
+            leafSizeLog2: leaf.leafSizeLog2, global: false)
         tlb.insert(space, address, sizeLog2: leaf.sizeLog2, entry)
         return try finish(TLB.Hit(entry: entry, sizeLog2: leaf.sizeLog2), address, demand)
     }
@@ -142,7 +142,7 @@ extension SoftwareSMMU {
             : try walk(context, context.table0, 0, selected, regime, stream.stage2, nested, &observer)
         var entry = TLBEntry(
             pa: 0, ipa: 0, stage1: leaf.permissions, stage2: .all, stages: .stage1,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, leafSizeLog2: leaf.sizeLog2,
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, leafSizeLog2: leaf.leafSizeLog2,
             global: leaf.global)
         var size = leaf.sizeLog2
         var output = leaf.output

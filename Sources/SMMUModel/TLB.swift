@@ -31,7 +31,8 @@ struct TLBEntry {
     var level: UInt8
     /// Its granule.
     var granule: Granule
-    /// log2 of the bytes that this leaf covers. Smaller leaves of stage 2 make several entries of one of stage 1.
+    /// log2 of the bytes that this leaf covers. Smaller leaves of stage 2 make several entries of one of stage 1,
+    /// and so does a leaf that ends beyond the output size.
     var leafSizeLog2: Int
     /// nG = 0: the tables say that it holds for every ASID of the VMID.
     var global: Bool

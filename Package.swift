@@ -14,6 +14,15 @@ let swift: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
+/// What every C target is compiled with.
+let c: [CSetting] = [
+    .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"])
+]
+
+/// `make fuzz`: what is fuzzed, and what it is compared with, tell libFuzzer where they have been.
+let fuzzing = Context.environment["FUZZ"] == "1"
+let fuzzed = swift + (fuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
+
 let package = Package(
     name: "smmu-broker",
     products: [
@@ -23,12 +32,19 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
+        // Layer 0: C
+        .target(name: "CLinux", cSettings: c),
+        .target(name: "CSMMUBroker", cSettings: c),
+
         // Layer 1: pure
-        .target(name: "SMMUv3", swiftSettings: swift),
+        .target(name: "SMMUv3", swiftSettings: fuzzed),
         .target(name: "JSON", swiftSettings: swift),
+        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
 
         // Layer 2: mechanisms
-        .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
+        .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
 
         // Layer 5: executables
@@ -49,19 +65,44 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
 
         // What tests are made with. The first two are yardsticks: they share nothing with what they measure.
-        .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: swift),
-        .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: swift),
+        .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: fuzzed),
+        .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: fuzzed),
         .target(name: "CaptureFixtures", path: "Tests/Support/CaptureFixtures", swiftSettings: swift),
         .target(
             name: "ModelMachine", dependencies: ["SMMUv3", "SMMUModel"], path: "Tests/Support/ModelMachine",
             swiftSettings: swift),
+        .target(
+            name: "Lockstep", dependencies: ["SMMUv3", "SMMUModel", "NaiveWalker", "Scenarios"],
+            path: "Tests/Support/Lockstep", swiftSettings: fuzzed),
 
         // Tests
+        .testTarget(name: "DifferentialTests", dependencies: ["Lockstep", "Scenarios"], swiftSettings: swift),
+        .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
+        .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
+        .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
+        .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "SMMUCacheTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Scenarios"],
+            swiftSettings: swift),
         .testTarget(
             name: "SMMUModelTests",
             dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Captures", "CaptureFixtures"],
             swiftSettings: swift),
     ]
 )
+
+// swiftc links the fuzzer only with the toolchain's own linker, and libFuzzer must not be in any other build.
+if fuzzing {
+    package.targets += [
+        .target(name: "CFuzzDriver"),
+        .executableTarget(
+            name: "FuzzModel", dependencies: ["CFuzzDriver", "Lockstep", "Scenarios"],
+            swiftSettings: fuzzed + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
+    ]
+    package.products.append(.executable(name: "FuzzModel", targets: ["FuzzModel"]))
+}

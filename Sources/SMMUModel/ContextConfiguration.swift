@@ -29,6 +29,9 @@ struct ContextConfiguration {
 
 /// One of the two stage 1 translation tables.
 struct Stage1Table {
+    /// Bits of the largest output address.
+    var outputBits: Int { 64 &- outputMask.leadingZeroBitCount }
+
     let base: UInt64
     /// The bits of an address that select something here, and those that a result may have.
     let inputMask: UInt64
@@ -52,7 +55,8 @@ struct Stage1Table {
         outputMask = UInt64.ones(outputBits)
         base =
             table.base
-            & ~tableAlignmentMask(entriesLog2: inputBits - granule.levelShift(startLevel), outputBits: outputBits)
+            & ~tableAlignmentMask(
+                entriesLog2: inputBits - granule.levelShift(startLevel), sizeCode: cd.ipsCode, on: ids)
         walkDisabled = table.walkDisabled
         topByteIgnored = table.topByteIgnored
         hierarchicalAttributesDisabled = table.hierarchicalAttributesDisabled && ids.hierarchicalAttributeDisable

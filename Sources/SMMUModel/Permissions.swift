@@ -21,6 +21,9 @@ public struct Permissions: OptionSet, Hashable, Sendable {
         return Permissions(rawValue: privileged ? bit &<< 3 : bit)
     }
 
+    /// Read, write, execute in bits 0 to 2, of either level.
+    var withoutLevel: UInt8 { (rawValue | rawValue &>> 3) & 7 }
+
     @inlinable init(unprivileged: UInt8, privileged: UInt8) { self.init(rawValue: unprivileged | privileged &<< 3) }
 }
 

@@ -4,17 +4,19 @@ import SMMUv3
 struct ATCEntry {
     /// Translated address of the first byte: physical, or an IPA with split-stage ATS.
     var address: UInt64
-    var permissions: Permissions
+    /// What the answer granted; it names no privilege level, that of the request is meant.
+    var granted: UInt8
 }
 
 /// What a device's ATC is asked: page number at 4 KB, and whose.
 extension CacheKey {
-    /// `sizeLog2` is at most 63, `substream` 20 bits.
-    init(atc streamID: StreamID, _ substream: SubstreamID?, _ address: UInt64, sizeLog2: Int) {
-        let identity = substream.map { UInt64($0.rawValue) | 1 &<< 20 } ?? 0
+    /// The page of `transaction`. Answers for privileged and for unprivileged accesses are kept apart.
+    init(atc transaction: Transaction, sizeLog2: Int = 12) {
+        let substream = transaction.substreamID.map { UInt64($0.rawValue & 0xfffff) | 1 &<< 20 } ?? 0
+        let identity = substream | (transaction.privileged ? 1 &<< 21 : 0)
         self.init(
-            page: address &>> UInt64(sizeLog2),
-            tag: UInt64(streamID.rawValue) | identity &<< 32 | UInt64(sizeLog2) &<< 56)
+            page: transaction.address &>> UInt64(sizeLog2),
+            tag: UInt64(transaction.streamID.rawValue) | identity &<< 32 | UInt64(sizeLog2) &<< 56)
     }
 
     var atcStream: UInt32 { UInt32(truncatingIfNeeded: tag) }
@@ -29,12 +31,19 @@ extension SoftwareSMMU {
     func checkATS(
         _ transaction: Transaction, _ stream: StreamConfiguration
     ) throws(Fault) -> TranslationResult? {
-        switch (transaction.kind, stream.ats) {
+        // Split-stage ATS is off while nobody would have stage 2 checked (5.2 EATS).
+        let mode = stream.ats == .splitStage && !registers.atsChecked ? .disabled : stream.ats
+        switch (transaction.kind, mode) {
         case (.translationRequest, .disabled), (.translationRequest, .reserved): throw .configuration(.badATSRequest)
         case (.translated, .disabled), (.translated, .reserved): throw .configuration(.translationForbidden)
-        case (.translated, .full): return .bypassed(pa: transaction.address)
+        case (.translated, .full): return passTranslated(transaction.address)
         default: return nil
         }
+    }
+
+    /// A translated access that nothing looks at. An address that no memory can have aborts (IHI 0070, 3.9.1.1).
+    func passTranslated(_ address: UInt64) -> TranslationResult {
+        address > UInt64.ones(outputAddressSize) ? .aborted : .bypassed(pa: address)
     }
 
     /// An access of a device that has ATS on: by its ATC if that holds the page, else by a translation request whose
@@ -43,32 +52,30 @@ extension SoftwareSMMU {
     /// The ATC forgets nothing by itself but its oldest entry when room is needed: only ATC_INV makes it.
     public mutating func accessWithATS(_ transaction: Transaction) -> TranslationResult {
         let needed = Permissions.needed(
-            write: transaction.write, privileged: transaction.privileged, instruction: transaction.instruction)
-        if let cached = findATC(transaction), cached.permissions.contains(needed) {
-            return accessTranslated(transaction, cached.address)
+            write: transaction.write, privileged: false, instruction: transaction.instruction
+        ).rawValue
+        let key = CacheKey(atc: transaction)
+        let offset = transaction.address & 0xfff
+        if let cached = atc.value(of: key), cached.granted & needed != 0 {
+            return accessTranslated(transaction, cached.address | offset)
         }
         var request = transaction
         request.kind = .translationRequest
+        let entry: ATCEntry
         switch translate(request) {
-        case .translated(let translation):
+        case .translated(let answer):
             // A request asks for a page; what stage 2 makes of a split-stage address is asked again at each access.
-            let split = splitStage(transaction.streamID)
-            let address = split ? translation.ipa : translation.pa
-            let pageOffset = transaction.address & 0xfff
-            let entry = ATCEntry(address: address &- pageOffset, permissions: translation.permissions)
-            atc.insert(
-                CacheKey(atc: transaction.streamID, transaction.substreamID, transaction.address, sizeLog2: 12), entry)
-            return accessTranslated(transaction, entry.address | pageOffset)
-        case .bypassed(let pa): return .bypassed(pa: pa)
+            let address = splitStage(transaction.streamID) ? answer.ipa : answer.pa
+            entry = ATCEntry(address: address &- offset, granted: answer.permissions.withoutLevel)
+        case .bypassed(let pa): entry = ATCEntry(address: pa &- offset, granted: Permissions.all.withoutLevel)
         case let other: return other
         }
-    }
-
-    private func findATC(_ transaction: Transaction) -> ATCEntry? {
-        let key = CacheKey(atc: transaction.streamID, transaction.substreamID, transaction.address, sizeLog2: 12)
-        guard var entry = atc.value(of: key) else { return nil }
-        entry.address |= transaction.address & 0xfff
-        return entry
+        atc.insert(key, entry)
+        guard entry.granted & needed != 0 else {
+            let record = EventRecord(.stage1(.permission), request, access: AccessAttributes(request))
+            return .faulted(Termination(record: record, recorded: false, response: .atsDenied))
+        }
+        return accessTranslated(transaction, entry.address | offset)
     }
 
     private mutating func accessTranslated(_ transaction: Transaction, _ address: UInt64) -> TranslationResult {

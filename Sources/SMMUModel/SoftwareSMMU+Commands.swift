@@ -19,10 +19,11 @@ extension SoftwareSMMU {
         switch opcode {
         case .prefetchConfig, .prefetchAddress, .cfgiVMSPIDM, .priResp: break
         case .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll: invalidateConfiguration(opcode, command)
-        case .atcInv: invalidateATC(command)
+        // Nothing goes out to devices while the SMMU is off (IHI 0070, 4.5.1).
+        case .atcInv: if registers.smmuEnabled { invalidateATC(command) }
         case .resume:
             stalls.answer(command.streamID, command.stag, effectiveAction(command.resumeAction))
-        case .stallTerm: stalls.answerAll(command.streamID, effectiveAction(.terminate))
+        case .stallTerm: stalls.answerAll(command.streamID, .abort)
         case .sync: return synchronize(command.syncSignal)
         default: invalidateTranslations(opcode, command)
         }
@@ -56,8 +57,11 @@ extension SoftwareSMMU {
         case .tlbiNHVA: tlb.invalidate(regime: .nsEL1, vmid: vmid, asid: asid, inputRange(command))
         case .tlbiNHVAA: tlb.invalidate(regime: .nsEL1, vmid: vmid, asid: nil, inputRange(command))
         case .tlbiEL2All: tlb.invalidateAllEL2()
-        case .tlbiEL2ASID: tlb.invalidate(regime: hyp, vmid: 0, asid: asid)
-        case .tlbiEL2VA: tlb.invalidate(regime: hyp, vmid: 0, asid: asid, inputRange(command))
+        // Only EL2-E2H has ASIDs: EL2_ASID means its entries whatever E2H is now, and without E2H the ASID of EL2_VA is
+        // not looked at.
+        case .tlbiEL2ASID: tlb.invalidate(regime: .el2E2H, vmid: 0, asid: asid)
+        case .tlbiEL2VA:
+            tlb.invalidate(regime: hyp, vmid: 0, asid: registers.e2h ? asid : nil, inputRange(command))
         case .tlbiEL2VAA: tlb.invalidate(regime: hyp, vmid: 0, asid: nil, inputRange(command))
         case .tlbiS12VMAll: tlb.invalidate(vmid: vmid, stage2Too: true)
         case .tlbiS2IPA:

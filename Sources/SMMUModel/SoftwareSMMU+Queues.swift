@@ -58,7 +58,7 @@ extension SoftwareSMMU {
     /// write aborts, GERROR.EVENTQ_ABT_ERR does (IHI 0070, 7.2 and 7.4).
     mutating func writeEvent(_ record: EventRecord) {
         writePendingEvents()
-        guard registers.eventQueueEnabled else { return }
+        guard eventQueueWorks else { return }
         if !eventQueueHasRoom || !stalls.unreported.isEmpty {
             // OVFLG differs from OVACKFLG from the first loss on, until software has made them equal.
             if (registers.eventQueueProd ^ registers.eventQueueCons) & Self.overflowFlag == 0 {
@@ -79,9 +79,15 @@ extension SoftwareSMMU {
     /// Writes the records of waiting transactions for which there was no room. Events and commands do so by themselves;
     /// a driver that only moves EVENTQ_CONS calls it.
     public mutating func writePendingEvents() {
-        while !stalls.unreported.isEmpty, registers.eventQueueEnabled, eventQueueHasRoom {
+        while !stalls.unreported.isEmpty, eventQueueWorks, eventQueueHasRoom {
             store(stalls.unreported.removeFirst())
         }
+    }
+
+    /// Enabled, and without an abort that software has still to acknowledge: else nothing is written, and what is lost
+    /// is no overflow (IHI 0070, 7.2.1).
+    private var eventQueueWorks: Bool {
+        registers.eventQueueEnabled && !registers.isActive(.eventQueueAbort)
     }
 
     private var eventQueueHasRoom: Bool {

@@ -89,9 +89,11 @@ extension SoftwareSMMU {
                     regime == .el2
                     ? .stage1SinglePrivilege(leaf: word, inherited: inherited, context: context)
                     : .stage1(leaf: word, inherited: inherited, context: context)
+                // Of a block larger than the output size only that much translates.
                 let leaf = Stage1Leaf(
-                    output: output | input & UInt64.mask(shift), permissions: permissions, sizeLog2: shift,
-                    level: level, granule: granule, global: regime != .el2 && !word.bit(11))
+                    output: output | input & UInt64.mask(shift), permissions: permissions,
+                    sizeLog2: min(shift, table.outputBits), level: level, granule: granule,
+                    global: regime != .el2 && !word.bit(11))
                 observer.saw(
                     .leaf(
                         stage2: false, output: leaf.output, permissions: permissions, level: level, global: leaf.global)

@@ -49,9 +49,11 @@ extension SoftwareSMMU {
                     throw .stage2(.addressSize, eventClass, ipa: ipa)
                 }
                 if !word.bit(10), !stage2.accessFlagFaultDisabled { throw .stage2(.access, eventClass, ipa: ipa) }
+                // Of a block larger than the output size only that much translates.
                 let leaf = Stage2Leaf(
                     pa: output | ipa & UInt64.mask(shift),
-                    permissions: .stage2(leaf: word, executeNeverXNX: executeNeverXNX), sizeLog2: shift, level: level,
+                    permissions: .stage2(leaf: word, executeNeverXNX: executeNeverXNX),
+                    sizeLog2: min(shift, stage2.outputBits), level: level,
                     device: stage2.forceWriteBack ? !word.bit(4) : word.bits(5, 4) == 0)
                 observer.saw(
                     .leaf(stage2: true, output: leaf.pa, permissions: leaf.permissions, level: level, global: false))

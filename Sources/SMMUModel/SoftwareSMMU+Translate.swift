@@ -12,14 +12,18 @@ extension SoftwareSMMU {
     public mutating func translate(
         _ transaction: Transaction, observer: inout some WalkObserver
     ) -> TranslationResult {
-        guard registers.smmuEnabled else {
-            if transaction.kind == .translationRequest {
-                return terminate(
-                    transaction, AccessAttributes(transaction), .configuration(.badATSRequest), FaultPolicy())
-            }
-            return resultWhileDisabled(transaction)
-        }
-        if transaction.kind == .translated, !registers.atsChecked { return .bypassed(pa: transaction.address) }
+        guard registers.smmuEnabled else { return resultWhileDisabled(transaction) }
+        guard transaction.kind == .translated else { return translateWhileEnabled(transaction, observer: &observer) }
+        if !registers.atsChecked { return passTranslated(transaction.address) }
+        // No IDR3.PASIDTT: a translated access counts as unprivileged data without a SubstreamID (IHI 0070, 3.9.1.3).
+        let bare = Transaction(transaction.streamID, transaction.address, write: transaction.write, kind: .translated)
+        return translateWhileEnabled(bare, observer: &observer)
+    }
+
+    @inline(__always)
+    private mutating func translateWhileEnabled(
+        _ transaction: Transaction, observer: inout some WalkObserver
+    ) -> TranslationResult {
         var access = AccessAttributes(transaction)
         var policy = FaultPolicy()
         do throws(Fault) {
@@ -53,8 +57,12 @@ extension SoftwareSMMU {
         }
     }
 
-    private func resultWhileDisabled(_ transaction: Transaction) -> TranslationResult {
-        if registers.gbpaAbort || transaction.kind != .untranslated { return .aborted }
+    private mutating func resultWhileDisabled(_ transaction: Transaction) -> TranslationResult {
+        if transaction.kind != .untranslated {
+            let id: EventID = transaction.kind == .translated ? .translationForbidden : .badATSRequest
+            return terminate(transaction, AccessAttributes(transaction), .configuration(id), FaultPolicy())
+        }
+        if registers.gbpaAbort { return .aborted }
         return transaction.address > UInt64.ones(outputAddressSize) ? .aborted : .bypassed(pa: transaction.address)
     }
 
@@ -95,20 +103,20 @@ extension SoftwareSMMU {
         let address = transaction.address
         // Nothing has limited the address yet: one beyond the largest IPA is a stage 1 fault (IHI 0070, 3.4).
         if address > UInt64.ones(outputAddressSize) { throw .stage1(.addressSize) }
-        let needed = Permissions.needed(
-            write: transaction.write, privileged: access.privileged, instruction: access.instruction)
+        let demand = Demand(transaction, access)
         let space = TLBSpace(regime: .nsEL1, stage2Only: true, vmid: stream.vmid, asid: 0)
         if let hit = tlb.find(space, address) {
             observer.saw(.cached(.tlb))
-            return try finish(hit, address, needed)
+            return try finish(hit, address, demand)
         }
         let leaf = try walkStage2(stream.stage2, address, for: .input, &observer)
         let offset = UInt64.mask(leaf.sizeLog2)
         let entry = TLBEntry(
             pa: leaf.pa & ~offset, ipa: address & ~offset, stage1: .all, stage2: leaf.permissions, stages: .stage2,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule, global: false)
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule, leafSizeLog2: leaf.sizeLog2,
+            global: false)
         tlb.insert(space, address, sizeLog2: leaf.sizeLog2, entry)
-        return try finish(TLB.Hit(entry: entry, sizeLog2: leaf.sizeLog2), address, needed)
+        return try finish(TLB.Hit(entry: entry, sizeLog2: leaf.sizeLog2), address, demand)
     }
 
     /// Stage 1, and stage 2 after it for a nested stream.
@@ -118,15 +126,14 @@ extension SoftwareSMMU {
         _ context: ContextConfiguration, _ observer: inout some WalkObserver
     ) throws(Fault) -> TranslationResult {
         let regime: Regime = stream.world == .el2 ? (registers.e2h ? .el2E2H : .el2) : .nsEL1
-        let needed = Permissions.needed(
-            write: transaction.write, privileged: access.privileged, instruction: access.instruction)
+        let demand = Demand(transaction, access)
         let selected = try selectTable(context, transaction.address, regime: regime, privileged: access.privileged)
         let space = TLBSpace(
             regime: regime, stage2Only: false, vmid: regime == .nsEL1 ? stream.vmid : 0,
             asid: regime == .el2 ? 0 : context.asid)
         if let hit = tlb.find(space, selected.canonical) {
             observer.saw(.cached(.tlb))
-            return try finish(hit, selected.canonical, needed)
+            return try finish(hit, selected.canonical, demand)
         }
         let nested = stream.config == .nested
         let leaf =
@@ -135,12 +142,13 @@ extension SoftwareSMMU {
             : try walk(context, context.table0, 0, selected, regime, stream.stage2, nested, &observer)
         var entry = TLBEntry(
             pa: 0, ipa: 0, stage1: leaf.permissions, stage2: .all, stages: .stage1,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, global: leaf.global)
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, leafSizeLog2: leaf.sizeLog2,
+            global: leaf.global)
         var size = leaf.sizeLog2
         var output = leaf.output
         if nested {
             // Stage 1 is complete before stage 2 of its output begins: its permission fault comes first.
-            if !leaf.permissions.contains(needed) { throw .stage1(.permission) }
+            if !demand.isMet(by: leaf.permissions) { throw .stage1(.permission) }
             let stage2Leaf = try walkStage2(stream.stage2, leaf.output, for: .input, &observer)
             size = min(size, stage2Leaf.sizeLog2)
             (entry.stage2, entry.stages, output) = (stage2Leaf.permissions, .both, stage2Leaf.pa)
@@ -148,7 +156,7 @@ extension SoftwareSMMU {
         entry.pa = output & ~UInt64.mask(size)
         entry.ipa = leaf.output & ~UInt64.mask(size)
         tlb.insert(space, selected.canonical, sizeLog2: size, entry)
-        return try finish(TLB.Hit(entry: entry, sizeLog2: size), selected.canonical, needed)
+        return try finish(TLB.Hit(entry: entry, sizeLog2: size), selected.canonical, demand)
     }
 
     @inline(__always)
@@ -164,15 +172,16 @@ extension SoftwareSMMU {
 
     /// Checks permissions, stage 1's first, and puts the address together.
     @inline(__always)
-    private func finish(_ hit: TLB.Hit, _ address: UInt64, _ needed: Permissions) throws(Fault) -> TranslationResult {
+    private func finish(_ hit: TLB.Hit, _ address: UInt64, _ demand: Demand) throws(Fault) -> TranslationResult {
         let offset = address & UInt64.mask(hit.sizeLog2)
         let ipa = hit.entry.ipa | offset
-        if !hit.entry.stage1.contains(needed) { throw .stage1(.permission) }
-        if !hit.entry.stage2.contains(needed) { throw .stage2(.permission, .input, ipa: ipa) }
+        let both = hit.entry.stage1.intersection(hit.entry.stage2)
+        if !demand.isMet(by: hit.entry.stage1) { throw .stage1(.permission) }
+        if !demand.isMet(by: both) { throw .stage2(.permission, .input, ipa: ipa) }
         return .translated(
             Translation(
-                pa: hit.entry.pa | offset, permissions: hit.entry.stage1.intersection(hit.entry.stage2),
-                stages: hit.entry.stages, sizeLog2: hit.sizeLog2, ipa: ipa))
+                pa: hit.entry.pa | offset, permissions: demand.granted(of: both), stages: hit.entry.stages,
+                sizeLog2: hit.sizeLog2, ipa: ipa))
     }
 
     // MARK: - Faults
@@ -186,6 +195,10 @@ extension SoftwareSMMU {
         if transaction.kind == .translationRequest, fault.id != .badATSRequest {
             // No other event comes of a translation request; a fault of the address is an answer without permission.
             return .faulted(Termination(record: record, recorded: false, response: follows ? .atsDenied : .abort))
+        }
+        if transaction.kind == .translated, [.badStreamID, .steFetch, .badSTE].contains(fault.id) {
+            // Nor does one of the configuration that a translated access meets (CR2.REC_CFG_ATS does not exist).
+            return .faulted(Termination(record: record, recorded: false, response: .abort))
         }
         // A fault of the input size of a stream without stage 1 has no CD to ask: it is recorded.
         if follows, fault.stage2 ? policy.stage2Stall : policy.stage1Stall {

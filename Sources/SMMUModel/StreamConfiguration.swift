@@ -40,6 +40,9 @@ extension IDRegisters {
 
 /// Stage 2 of a stream. Means something only when its STE enables stage 2.
 struct Stage2Configuration {
+    /// Bits of the largest output address.
+    var outputBits: Int { 64 &- outputMask.leadingZeroBitCount }
+
     /// First byte of the concatenated tables at the start level.
     let base: UInt64
     /// The largest address that it takes, and the largest that it may put out.
@@ -66,7 +69,7 @@ struct Stage2Configuration {
         outputMask = UInt64.ones(outputBits)
         base =
             ste.s2TableBase & ~tableAlignmentMask(
-                entriesLog2: inputBits - granule.levelShift(startLevel), outputBits: outputBits)
+                entriesLog2: inputBits - granule.levelShift(startLevel), sizeCode: ste.s2PS, on: ids)
         bigEndian = ste.s2BigEndian
         accessFlagFaultDisabled = ste.s2AccessFlagFaultDisabled
         protectedTableWalk = ste.s2ProtectedTableWalk
@@ -77,7 +80,9 @@ struct Stage2Configuration {
 }
 
 /// The address bits that the alignment of a first table of 2^n descriptors leaves out. It is aligned to its size, and
-/// where 52-bit addresses are configured to 64 bytes at least (IHI 0070, 5.2 S2TTB and 5.4 TTB0).
-func tableAlignmentMask(entriesLog2: Int, outputBits: Int) -> UInt64 {
-    UInt64.ones(max(entriesLog2 + 3, outputBits == 52 ? 6 : 3))
+/// where the effective S2PS or IPS (`sizeCode`) is 52 bits to 64 bytes at least, whatever the granule (IHI 0070, 5.2 S2TTB
+/// and 5.4 TTB0).
+func tableAlignmentMask(entriesLog2: Int, sizeCode: Int, on ids: IDRegisters) -> UInt64 {
+    let is52 = AddressSize.effectiveBits(code: sizeCode, outputAddressSize: ids.outputAddressSize) == 52
+    return UInt64.ones(max(entriesLog2 + 3, is52 ? 6 : 3))
 }

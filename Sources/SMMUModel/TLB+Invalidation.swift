@@ -32,10 +32,13 @@ struct TLBIRange {
         (granule == nil || granule == entry.granule) && (level == nil || level == entry.level)
     }
 
-    /// Whether the 2^`sizeLog2` bytes that `page` counts overlap the range.
+    /// Whether the range overlaps the leaf from which the entry for the 2^`sizeLog2` bytes that `page` counts was made.
+    /// Any address of a leaf invalidates all of it, however many entries it has become.
     @inline(__always)
-    func overlaps(page: UInt64, sizeLog2: Int) -> Bool {
-        first &>> UInt64(truncatingIfNeeded: sizeLog2) <= page && page <= last &>> UInt64(truncatingIfNeeded: sizeLog2)
+    func overlaps(page: UInt64, sizeLog2: Int, _ entry: TLBEntry) -> Bool {
+        let offset = UInt64.mask(max(sizeLog2, entry.leafSizeLog2))
+        let start = page &<< UInt64(sizeLog2) & ~offset
+        return start <= last && start | offset >= first
     }
 
     var isOneAddress: Bool { first == last }
@@ -68,7 +71,7 @@ extension TLB {
 
     /// NH_VA, EL2_VA (`asid` given) and NH_VAA, EL2_VAA (nil: every ASID). Global entries of any ASID go in any case.
     mutating func invalidate(regime: Regime, vmid: UInt16, asid: UInt16?, _ range: TLBIRange) {
-        if let asid, range.isOneAddress, !mayHoldGlobalEntries {
+        if let asid, range.isOneAddress, !mayHoldGlobalEntries, !mayHoldFragments {
             let space = TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: asid)
             remove(space, range.first, where: range.concerns)
             return
@@ -76,7 +79,7 @@ extension TLB {
         let space = TLBTag(TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: 0), sizeLog2: 0)
         removeAll { tag, page, entry in
             tag.anySizeAndASID == space.word && (asid == nil || tag.asid == asid || entry.global)
-                && range.overlaps(page: page, sizeLog2: tag.sizeLog2) && range.concerns(entry)
+                && range.overlaps(page: page, sizeLog2: tag.sizeLog2, entry) && range.concerns(entry)
         }
     }
 
@@ -85,7 +88,7 @@ extension TLB {
     mutating func invalidateStage2(vmid: UInt16, _ range: TLBIRange) {
         removeAll { tag, page, entry in
             tag.regime == Regime.nsEL1.rawValue && tag.stage2Only && tag.vmid == vmid
-                && range.overlaps(page: page, sizeLog2: tag.sizeLog2) && range.concerns(entry)
+                && range.overlaps(page: page, sizeLog2: tag.sizeLog2, entry) && range.concerns(entry)
         }
     }
 }

@@ -31,6 +31,8 @@ struct TLBEntry {
     var level: UInt8
     /// Its granule.
     var granule: Granule
+    /// log2 of the bytes that this leaf covers. Smaller leaves of stage 2 make several entries of one of stage 1.
+    var leafSizeLog2: Int
     /// nG = 0: the tables say that it holds for every ASID of the VMID.
     var global: Bool
 }
@@ -52,6 +54,8 @@ struct TLB {
     private var sizes: UInt64 = 0
     /// False when certainly no global entry is cached.
     private(set) var mayHoldGlobalEntries = false
+    /// False when certainly every entry covers all of its leaf.
+    private(set) var mayHoldFragments = false
 
     init(capacity: Int) { cache = BoundedCache(capacity: capacity) }
 
@@ -82,6 +86,7 @@ struct TLB {
         let before = cache.count
         let evicted = cache.insert(TLB.key(space, address, sizeLog2), entry)
         if entry.global { mayHoldGlobalEntries = true }
+        if entry.leafSizeLog2 > sizeLog2 { mayHoldFragments = true }
         if let evicted { note(TLBTag(word: evicted.tag).sizeLog2, -1) }
         if evicted != nil || cache.count != before { note(sizeLog2, 1) }
     }
@@ -91,6 +96,7 @@ struct TLB {
         counts = InlineArray(repeating: 0)
         sizes = 0
         mayHoldGlobalEntries = false
+        mayHoldFragments = false
     }
 
     @inline(__always)
@@ -103,7 +109,7 @@ struct TLB {
         if cache.count == before { return }
         self.counts = counts
         for size in 0..<64 where counts[size] <= 0 { sizes &= ~(1 &<< UInt64(size)) }
-        if cache.count == 0 { mayHoldGlobalEntries = false }
+        if cache.count == 0 { (mayHoldGlobalEntries, mayHoldFragments) = (false, false) }
     }
 
     /// Removes what is cached for exactly this space and address, in each size, if `accept` agrees.

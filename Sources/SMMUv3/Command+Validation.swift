@@ -13,16 +13,17 @@ public enum CommandIllegality: String, Hashable, Sendable, CaseIterable {
     case atcSize = "Size of ATC_INV is above 52"
     case rangeReserved = "TG is set with NUM, SCALE and TTL all 0"
     case syncSignalReserved = "CS 3 of SYNC is reserved"
-    case resumeReserved = "Resp of PRI_RESP is reserved"
+    case responseReserved = "Resp of PRI_RESP is reserved"
 
     public var rule: String {
         switch self {
         case .unknownOpcode: "IHI 0070, 4.1.1 (opcodes)"
         case .secure: "IHI 0070, 4.1.6 (SSec)"
-        case .hypUnsupported, .el3Command, .stage1Unsupported, .stage2Unsupported: "IHI 0070, 4.4 (TLB invalidation)"
+        case .hypUnsupported, .el3Command, .stage2Unsupported: "IHI 0070, 4.4 (TLB invalidation)"
+        case .stage1Unsupported: "IHI 0070, 4.3.3, 4.3.4 (CFGI_CD) and 4.4.2 (TLBI_NH)"
         case .atsUnsupported, .atcSize: "IHI 0070, 4.5 (ATC_INV)"
-        case .priUnsupported, .resumeReserved: "IHI 0070, 4.5.2 (PRI_RESP)"
-        case .stallUnsupported: "IHI 0070, 4.6 (RESUME, STALL_TERM)"
+        case .priUnsupported, .responseReserved: "IHI 0070, 4.5.2 (PRI_RESP)"
+        case .stallUnsupported: "IHI 0070, 4.7 (RESUME, STALL_TERM)"
         case .partitionUnsupported: "IHI 0070, 4.3 (CFGI_VMS_PIDM)"
         case .rangeReserved: "IHI 0070, 4.4.1 (TG, TTL)"
         case .syncSignalReserved: "IHI 0070, 4.7.3 (SYNC)"
@@ -38,9 +39,9 @@ extension Command {
         guard let opcode else { return .unknownOpcode }
         if secure { return .secure }
         switch opcode {
-        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll, .tlbiNSNHAll: return nil
+        case .prefetchConfig, .prefetchAddress, .cfgiSTE, .cfgiSTERange, .tlbiNSNHAll: return nil
         case .cfgiVMSPIDM: return ids.idr3.bit(7) ? nil : .partitionUnsupported
-        case .tlbiNHAll, .tlbiNHASID: return ids.stage1Supported ? nil : .stage1Unsupported
+        case .cfgiCD, .cfgiCDAll, .tlbiNHAll, .tlbiNHASID: return ids.stage1Supported ? nil : .stage1Unsupported
         case .tlbiNHVA, .tlbiNHVAA: return ids.stage1Supported ? rangeIllegality(on: ids) : .stage1Unsupported
         case .tlbiEL3All, .tlbiEL3VA: return .el3Command
         case .tlbiEL2All, .tlbiEL2ASID: return ids.hypSupported ? nil : .hypUnsupported
@@ -52,7 +53,7 @@ extension Command {
             return atcSize > 52 ? .atcSize : nil
         case .priResp:
             if !ids.priSupported { return .priUnsupported }
-            return d1.bits(13, 12) == 3 ? .resumeReserved : nil
+            return d1.bits(13, 12) == 3 ? .responseReserved : nil
         case .resume, .stallTerm: return ids.stallModel == .terminateOnly ? .stallUnsupported : nil
         case .sync: return d0.bits(13, 12) == 3 ? .syncSignalReserved : nil
         }

@@ -6,7 +6,7 @@ public enum CDIllegality: String, Hashable, Sendable, CaseIterable {
     case stallUnsupported = "S is set, but IDR0.STALL_MODEL only terminates"
     case stallDisabled = "S is set, but the STE has S1STALLD"
     case stallForced = "S is 0, but IDR0.STALL_MODEL forces stalls"
-    case hardwareUpdateUnsupported = "HA or HD is set, but IDR0.HTTU is 0"
+    case hardwareUpdateUnsupported = "HA or HD asks for an update that IDR0.HTTU does not have"
     case asidTooLarge = "ASID bits 15:8 are set, but IDR0.ASID16 is 0"
     case endianness = "ENDI asks for an endianness that IDR0.TTENDIAN does not have"
     case granuleReserved0 = "TG0 is reserved"
@@ -49,7 +49,7 @@ extension ContextDescriptor {
         if !aarch64 || !ids.aarch64TablesSupported { found.append(.notAArch64) }
         if ids.terminationAlwaysAborts, !abort { found.append(.abortRequired) }
         checkStall(ids, stallDisabled, &found)
-        if ids.hardwareTableUpdate == 0, hardwareAccessFlag || hardwareDirty {
+        if !ids.allowsHardwareUpdate(accessFlag: hardwareAccessFlag, dirty: hardwareDirty) {
             found.append(.hardwareUpdateUnsupported)
         }
         // At EL2 without E2H there is one table that EPD0 cannot switch off, and there are no ASIDs.

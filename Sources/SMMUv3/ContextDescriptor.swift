@@ -106,7 +106,7 @@ public struct CDTableL1Descriptor: Hashable, Sendable {
     /// Address of the CD array, 4 KB aligned; an IPA when stage 2 translates.
     public var l2Pointer: UInt64 {
         get { word & 0x000f_ffff_ffff_f000 }
-        set { word = (word & 1) | (newValue & 0x000f_ffff_ffff_f000) }
+        set { word = (word & ~0x000f_ffff_ffff_f000) | (newValue & 0x000f_ffff_ffff_f000) }
     }
 
     public static let fields: [Field] = [Field("V", 0, 0, 0), Field("L2Ptr", 0, 51, 12, .address)]

@@ -15,22 +15,29 @@ extension EventID {
             Field("CLASS", 1, 41, 40, .number, ["CD fetch", "table descriptor fetch", "input address", "reserved"]),
         ]
         let stall = [Field("STALL", 1, 31, 31, .flag), Field("STAG", 1, 15, 0, .hex)]
-        let ipa = Field("IPA", 3, 51, 12, .address)
+        let cause = [Field("Reason", 1, 15, 0, .hex)]
+        let abort = cause + [Field("GPCF", 1, 16, 16, .flag)]
+        let ipa = [Field("NSIPA", 1, 38, 38, .flag), Field("IPA", 3, 51, 12, .address)]
         switch self {
-        case .unsupportedUpstreamTransaction: return [stream] + substream + access + [input]
-        case .badStreamID, .badSTE, .badCD, .configurationConflict: return [stream] + substream
+        case .unsupportedUpstreamTransaction: return [stream] + substream + cause + access + [input]
+        case .badStreamID, .badSTE, .badCD: return [stream] + substream
+        case .configurationConflict: return [stream] + substream + cause
         case .badSubstreamID: return [stream, substream[1]]
-        case .steFetch, .cdFetch, .vmsFetch: return [stream] + substream + [fetch]
+        case .steFetch, .cdFetch, .vmsFetch: return [stream] + substream + abort + [fetch]
         case .badATSRequest: return [stream] + substream + [input]
         case .streamDisabled: return [stream]
         case .translationForbidden: return [stream] + substream + [direction, input]
-        case .walkExternalAbort: return [stream] + substream + stall + access + stage + [input, fetch]
-        case .translation, .addressSize, .access: return [stream] + substream + stall + access + stage + [input, ipa]
+        case .walkExternalAbort: return [stream] + substream + abort + access + stage + [input, fetch]
+        case .translation, .addressSize, .access: return [stream] + substream + stall + access + stage + [input] + ipa
         case .permission:
             let tableAccess = Field("TTRnW", 1, 44, 44, .number, ["table write", "table read"])
-            return [stream] + substream + stall + access + stage + [tableAccess, input, ipa]
-        case .tlbConflict: return [stream] + substream + access + [stage[0], input, ipa]
-        case .pageRequest: return [stream] + substream + access + [input]
+            return [stream] + substream + stall + access + stage + [tableAccess, input] + ipa
+        case .tlbConflict: return [stream] + substream + cause + access + [stage[0], input] + ipa
+        case .pageRequest:
+            let wanted = ["uX", "uW", "uR"].enumerated().map { Field($1, 1, 33 + $0, 33 + $0, .flag) }
+            let privileged = ["pX", "pW", "pR"].enumerated().map { Field($1, 1, 37 + $0, 37 + $0, .flag) }
+            let pages = [Field("Span", 1, 51, 44), Field("InputAddr", 2, 63, 12, .address)]
+            return [stream] + substream + wanted + privileged + pages
         }
     }
 

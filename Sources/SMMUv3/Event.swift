@@ -52,12 +52,14 @@ public enum EventID: UInt8, Sendable, CaseIterable {
         default: false
         }
     }
+}
 
-    /// What Linux hands to a VMM through a vEVENTQ (only with STALL = 0 and S2 = 0); it keeps the others in its log.
+extension EventID {
+    /// The kinds of which Linux hands records to a VMM, those of stage 2 and of stalled transactions excepted.
     public var forwardedByLinux: Bool {
         switch self {
-        case .badSTE, .streamDisabled, .badSubstreamID, .badCD, .translation, .addressSize, .access, .permission: true
-        default: false
+        case .badSTE, .streamDisabled, .badSubstreamID, .badCD: true
+        default: isTranslationFault
         }
     }
 }
@@ -145,13 +147,19 @@ public struct EventRecord: Hashable, Sendable {
     /// IPA, bits 51:12, of a stage 2 fault.
     @inlinable public var ipa: UInt64 {
         get { words[3] & Self.ipaMask }
-        set { words[3] = newValue & Self.ipaMask }
+        set { words[3] = (words[3] & ~Self.ipaMask) | (newValue & Self.ipaMask) }
     }
     @inlinable public static var ipaMask: UInt64 { 0x000f_ffff_ffff_f000 }
     /// FetchAddr, bits 51:3: the physical address whose read aborted.
     @inlinable public var fetchAddress: UInt64 {
         get { words[3] & Self.fetchAddressMask }
-        set { words[3] = newValue & Self.fetchAddressMask }
+        set { words[3] = (words[3] & ~Self.fetchAddressMask) | (newValue & Self.fetchAddressMask) }
     }
     @inlinable public static var fetchAddressMask: UInt64 { 0x000f_ffff_ffff_fff8 }
+
+    /// What Linux hands to a VMM through a vEVENTQ; it keeps the others in its log, and answers stalls elsewhere.
+    public var forwardedByLinux: Bool {
+        guard let id, id.forwardedByLinux else { return false }
+        return !id.isTranslationFault || (!stage2 && stallTag == nil)
+    }
 }

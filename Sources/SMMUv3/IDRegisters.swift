@@ -25,10 +25,15 @@ public struct IDRegisters: Hashable, Sendable {
     public var stage1Supported: Bool { idr0.bit(1) }
     /// TTF: AArch64 tables are walked when bit 1 of the field is set.
     public var aarch64TablesSupported: Bool { idr0.bit(3) }
+    public var aarch32TablesSupported: Bool { idr0.bit(2) }
     public var coherentAccess: Bool { idr0.bit(4) }
     public var broadcastTLBMaintenance: Bool { idr0.bit(5) }
     /// HTTU: 0 no hardware update of descriptors, 1 Access flag, 2 also dirty state.
     public var hardwareTableUpdate: Int { idr0.bits(7, 6) }
+    /// Whether a CD or an STE may ask for these updates: that of the dirty state needs HTTU 2.
+    public func allowsHardwareUpdate(accessFlag: Bool, dirty: Bool) -> Bool {
+        hardwareTableUpdate >= (dirty ? 2 : (accessFlag ? 1 : 0))
+    }
     public var hypSupported: Bool { idr0.bit(9) }
     public var atsSupported: Bool { idr0.bit(10) }
     public var asid16Bit: Bool { idr0.bit(12) }
@@ -59,8 +64,10 @@ public struct IDRegisters: Hashable, Sendable {
     public var streamIDSize: Int { min(idr1.bits(5, 0), 32) }
     /// Bits of a SubstreamID; 0: none are accepted. The architecture ends at 20.
     public var substreamIDSize: Int { min(idr1.bits(10, 6), 20) }
-    public var eventQueueLog2Size: Int { idr1.bits(20, 16) }
-    public var commandQueueLog2Size: Int { idr1.bits(25, 21) }
+    // The largest queues, as log2 of their entries. The architecture ends at 19.
+    public var priQueueLog2Size: Int { min(idr1.bits(15, 11), 19) }
+    public var eventQueueLog2Size: Int { min(idr1.bits(20, 16), 19) }
+    public var commandQueueLog2Size: Int { min(idr1.bits(25, 21), 19) }
     /// ATTR_PERMS_OVR: STE.PRIVCFG and STE.INSTCFG have an effect.
     public var permissionOverrideSupported: Bool { idr1.bit(26) }
 
@@ -81,6 +88,9 @@ public struct IDRegisters: Hashable, Sendable {
     public var smallGranule52Bit: Bool { idr5.bit(7) }
     /// How many transactions may be stalled at once.
     public var maximumStalled: Int { idr5.bits(31, 16) }
+
+    /// AIDR as the architecture's version, "3.2"; nil for a major version that is not known.
+    public var architectureVersion: String? { aidr.bits(7, 4) == 0 ? "3.\(aidr.bits(3, 0))" : nil }
 
     public func supports(_ granule: Granule) -> Bool {
         switch granule {
@@ -142,20 +152,32 @@ extension IDRegisters {
         Field("IDR3.PPS", 3, 5, 5, .flag), Field("IDR3.MPAM", 3, 7, 7, .flag), Field("IDR3.FWB", 3, 8, 8, .flag),
         Field("IDR3.STT", 3, 9, 9, .flag), Field("IDR3.RIL", 3, 10, 10, .flag), Field("IDR3.BBML", 3, 12, 11),
         Field("IDR3.E0PD", 3, 13, 13, .flag), Field("IDR3.PTWNNC", 3, 14, 14, .flag),
-        Field("IDR3.DPT", 3, 15, 15, .flag),
+        Field("IDR3.DPT", 3, 15, 15, .flag), Field("IDR3.PASIDTT", 3, 16, 16, .flag),
+        Field("IDR3.EPAN", 3, 17, 17, .flag), Field("IDR3.S1PI", 3, 18, 18, .flag),
+        Field("IDR3.S2PI", 3, 19, 19, .flag), Field("IDR3.S2PO", 3, 20, 20, .flag), Field("IDR3.THE", 3, 21, 21, .flag),
+        Field("IDR3.MTEPERM", 3, 22, 22, .flag), Field("IDR3.AIE", 3, 23, 23, .flag),
         Field("IDR4", 4, 31, 0, .hex),
         Field(
             "IDR5.OAS", 5, 2, 0, .number,
             ["32 bits", "36 bits", "40 bits", "42 bits", "44 bits", "48 bits", "52 bits", "56 bits"]),
         Field("IDR5.GRAN4K", 5, 4, 4, .flag), Field("IDR5.GRAN16K", 5, 5, 5, .flag),
         Field("IDR5.GRAN64K", 5, 6, 6, .flag), Field("IDR5.DS", 5, 7, 7, .flag),
-        Field("IDR5.VAX", 5, 11, 10, .number, ["48 bits", "52 bits"]), Field("IDR5.STALL_MAX", 5, 31, 16),
+        Field("IDR5.D128", 5, 8, 8, .flag), Field("IDR5.VAX", 5, 11, 10, .number, ["48 bits", "52 bits", "56 bits"]),
+        Field("IDR5.STALL_MAX", 5, 31, 16),
         Field("IIDR.Implementer", 6, 11, 0, .hex), Field("IIDR.Revision", 6, 15, 12),
         Field("IIDR.Variant", 6, 19, 16), Field("IIDR.ProductID", 6, 31, 20, .hex),
         Field("AIDR.ArchMinorRev", 7, 3, 0), Field("AIDR.ArchMajorRev", 7, 7, 4),
     ]
 
-    /// IDR0…IDR5, IIDR, AIDR as words, the order in which ``fields`` counts them.
+    /// From the eight ``words``.
+    public init(words: [UInt64]) {
+        let registers = words.map(UInt32.init(truncatingIfNeeded:))
+        self.init(
+            idr0: registers[0], idr1: registers[1], idr2: registers[2], idr3: registers[3], idr4: registers[4],
+            idr5: registers[5], iidr: registers[6], aidr: registers[7])
+    }
+
+    /// IDR0…IDR5, IIDR, AIDR, the order in which ``fields`` counts them.
     public var words: [UInt64] { [idr0, idr1, idr2, idr3, idr4, idr5, iidr, aidr].map(UInt64.init) }
 
     public func describe() -> [DescribedField] { Field.describe(Self.fields, words: words) }

@@ -49,7 +49,8 @@ extension NestedVSMMU {
     }
 
     /// The verdict on `ste` for a vSMMU that advertises `ids`. EATS is dropped when it does not advertise ATS: else a
-    /// device would cache translations that no ATC_INV ever drops.
+    /// device would cache translations that no ATC_INV ever drops. So is S1CDMax when it advertises no SubstreamIDs: the
+    /// guest's SMMU does not look at it, the physical one would take a single CD for a table.
     public static func verdict(on ste: StreamTableEntry, advertised ids: IDRegisters) -> STEVerdict {
         guard ste.valid else { return .abort([.illegal(.notValid)]) }
         switch ste.config {
@@ -60,7 +61,8 @@ extension NestedVSMMU {
         }
         var word1 = ste.words[1] & steWord1Mask
         if !ids.atsSupported { word1.setBits(29, 28, 0) }
-        let canonical = StreamTableEntry(ste.words[0] & steWord0Mask, word1)
+        var canonical = StreamTableEntry(ste.words[0] & steWord0Mask, word1)
+        canonical.s1CDMax = canonical.effectiveS1CDMax(on: ids)
         var refusals = canonical.illegalities(on: ids).filter { !$0.isOfATS }.map(STERefusal.illegal)
         if word1.bits(29, 28) > 1 { refusals.append(.atsMode) }
         return refusals.isEmpty

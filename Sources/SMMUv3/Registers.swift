@@ -20,7 +20,7 @@ public struct SMMURegisters: Hashable, Sendable {
 
     public init() {}
 
-    // CR0, CR2, GBPA (6.3.9–6.3.13)
+    // CR0, CR2, GBPA (6.3.9, 6.3.12, 6.3.14)
     public var smmuEnabled: Bool {
         get { cr0.bit(0) }
         set { cr0 = newValue ? cr0 | 1 : cr0 & ~1 }
@@ -61,15 +61,9 @@ public struct SMMURegisters: Hashable, Sendable {
     }
     public var streamTableTwoLevel: Bool { streamTableBaseConfig.bits(17, 16) == 1 }
     public var streamTableAddress: UInt64 { streamTableBase & 0x000f_ffff_ffff_ffc0 }
-
-    /// CR0 bits by name, for whoever prints them.
-    public static let cr0Fields: [Field] = [
-        Field("SMMUEN", 0, 0, 0, .flag), Field("PRIQEN", 0, 1, 1, .flag), Field("EVENTQEN", 0, 2, 2, .flag),
-        Field("CMDQEN", 0, 3, 3, .flag), Field("ATSCHK", 0, 4, 4, .flag), Field("VMW", 0, 8, 6),
-    ]
 }
 
-/// GERROR and GERRORN: an error is active while its bits differ (IHI 0070, 6.3.17).
+/// GERROR and GERRORN: an error is active while its bits differ (IHI 0070, 6.3.19).
 public enum GlobalError: Int, Sendable, CaseIterable {
     case commandQueue = 0
     case eventQueueAbort = 2
@@ -140,4 +134,5 @@ public struct QueuePointers: Hashable, Sendable {
 
     public static let commandBytes = 16
     public static let eventBytes = 32
+    public static let pageRequestBytes = 16
 }

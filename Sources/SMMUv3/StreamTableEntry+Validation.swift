@@ -18,7 +18,7 @@ public enum STEIllegality: String, Hashable, Sendable, CaseIterable {
     case s2InputSize = "S2T0SZ is out of range for the granule and IDR5.OAS"
     case s2StartLevel = "S2SL0 does not fit S2T0SZ and S2TG with at most 16 concatenated tables"
     case s2TableBaseTooLarge = "S2TTB lies beyond the effective S2PS"
-    case s2HardwareUpdateUnsupported = "S2HA or S2HD is set, but IDR0.HTTU is 0"
+    case s2HardwareUpdateUnsupported = "S2HA or S2HD asks for an update that IDR0.HTTU does not have"
     case s2StallUnsupported = "S2S is set, but IDR0.STALL_MODEL only terminates"
     case s2StallForced = "S2S is 0, but IDR0.STALL_MODEL forces stalls"
 
@@ -102,7 +102,7 @@ extension StreamTableEntry {
     private func checkStage2(_ ids: IDRegisters, _ found: inout [STEIllegality]) {
         if !ids.stage2Supported { found.append(.stage2Unsupported) }
         if !s2AArch64 || !ids.aarch64TablesSupported { found.append(.s2NotAArch64) }
-        if ids.hardwareTableUpdate == 0, words[2].bit(55) || words[2].bit(56) {
+        if !ids.allowsHardwareUpdate(accessFlag: words[2].bit(56), dirty: words[2].bit(55)) {
             found.append(.s2HardwareUpdateUnsupported)
         }
         if ids.stallModel == .terminateOnly, s2Stall { found.append(.s2StallUnsupported) }

@@ -206,7 +206,7 @@ public struct StreamTableL1Descriptor: Hashable, Sendable {
     /// Address of the STE array; bits below the array's size are taken as zero.
     public var l2Pointer: UInt64 {
         get { word & 0x000f_ffff_ffff_ffc0 & ~UInt64.ones(6 + max(span - 1, 0)) }
-        set { word = (word & 0x1f) | (newValue & 0x000f_ffff_ffff_ffc0) }
+        set { word = (word & ~0x000f_ffff_ffff_ffc0) | (newValue & 0x000f_ffff_ffff_ffc0) }
     }
 
     public static let fields: [Field] = [Field("Span", 0, 4, 0), Field("L2Ptr", 0, 51, 6, .address)]

@@ -5,5 +5,11 @@ import ArgumentParser
 struct SmmuCtl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "smmuctl",
-        abstract: "Look into SMMUv3 structures, recordings and the broker.")
+        abstract: "Look into SMMUv3 structures and recordings of SMMUs.",
+        discussion: """
+            Everything here works offline: on words copied from a log, or on the directory of an unpacked capture. \
+            Nothing is changed, no device is opened and no rights are needed.
+            """,
+        version: "0.1.0",
+        subcommands: [Decode.self, Model.self, Translate.self])
 }

@@ -46,8 +46,12 @@ struct NaiveAccess {
 
     /// The record of a configuration error or of a failed fetch of a configuration structure.
     func configurationRecord(_ event: Event, fetched address: UInt64 = 0) -> [UInt64] {
-        let named = event == .streamDisabled ? nil : question.ssid
-        return [header(event, ssid: named), 0, 0, address.keeping(51, 3)]
+        switch event {
+        case .streamDisabled: return [header(event, ssid: nil), 0, 0, 0]
+        // The SubstreamID is always there, without a bit that says so; it is 0 for CD 0 of a transaction without one.
+        case .badSubstreamID: return [header(event, ssid: nil) | substream(question.ssid ?? 0), 0, 0, 0]
+        default: return [header(event, ssid: question.ssid), 0, 0, address.keeping(51, 3)]
+        }
     }
 
     /// The record of a translation fault. `ipa` is given for stage 2.
@@ -64,8 +68,11 @@ struct NaiveAccess {
     }
 
     private func header(_ event: Event, ssid: UInt32?) -> UInt64 {
-        let substream = ssid.map { true.at(11) | (UInt64($0).bits(19, 0) &<< 12) } ?? 0
-        return event.rawValue | substream | (UInt64(question.sid) &<< 32)
+        event.rawValue | (ssid.map { true.at(11) | substream($0) } ?? 0) | (UInt64(question.sid) &<< 32)
+    }
+
+    private func substream(_ ssid: UInt32) -> UInt64 {
+        UInt64(ssid).bits(19, 0) &<< 12
     }
 
     private func attributes(_ accessClass: Class, stage2: Bool) -> UInt64 {

@@ -30,7 +30,9 @@ struct NaiveCD {
     var unprivilegedWriteImpliesNoExecute: Bool { words[0].bit(37) }
     var privilegedAccessNever: Bool { words[0].bit(40) }
     private var isAArch64: Bool { words[0].bit(41) }
-    private var updatesTables: Bool { words[0].bits(43, 42) != 0 }
+    private var updatesDirtyState: Bool { words[0].bit(42) }
+    private var updatesAccessFlag: Bool { words[0].bit(43) }
+    private var asid: UInt64 { words[0].bits(63, 48) }
     var stalls: Bool { words[0].bit(44) }
     var records: Bool { words[0].bit(45) }
     private var abortsWhenTerminated: Bool { words[0].bit(46) }
@@ -54,21 +56,28 @@ struct NaiveCD {
         granule.limit(features.clippedSize(sizeCode))
     }
 
+    /// Whether tables are aligned to 64 bytes at least: the effective IPS is 52 bits, whatever the granule.
+    func alignsTables(_ features: NaiveFeatures) -> Bool { features.clippedSize(sizeCode) == 52 }
+
     /// False when the descriptor is ILLEGAL. `twoRanges` is false when only TTB0 exists.
     func isLegal(_ features: NaiveFeatures, stallDisabled: Bool, twoRanges: Bool) -> Bool {
-        guard valid, isAArch64, features.supports(bigEndian: bigEndian) else { return false }
+        guard valid, isAArch64, features.walksAArch64 else { return false }
         if !abortsWhenTerminated && features.terminationAlwaysAborts { return false }
         if stalls ? (features.neverStalls || stallDisabled) : features.alwaysStalls { return false }
-        if updatesTables && !features.hasHardwareUpdate { return false }
-        guard twoRanges else { return isLegal(lower, features) }
+        if updatesAccessFlag && !features.updatesAccessFlags { return false }
+        if updatesDirtyState && !features.updatesDirtyState { return false }
+        // Without a second range there are no ASIDs, and EPD0 is ignored: the lower table is always checked and used.
+        guard twoRanges else { return features.supports(bigEndian: bigEndian) && isLegal(lower, features) }
+        if asid.exceeds(width: 8) && !features.hasLongASIDs { return false }
+        if lower.disabled && upper.disabled { return true }
+        guard features.supports(bigEndian: bigEndian) else { return false }
         return (lower.disabled || isLegal(lower, features)) && (upper.disabled || isLegal(upper, features))
     }
 
-    /// Without a second range EPD0 is ignored, so that the lower table is always checked and used.
     private func isLegal(_ half: Half, _ features: NaiveFeatures) -> Bool {
         guard let granule = half.granule, features.supports(granule) else { return false }
         let smallest = granule == .size64K && features.hasLargeVA ? 12 : 16
-        guard half.sizeField >= smallest && half.sizeField <= 39 else { return false }
+        guard half.sizeField >= smallest, half.sizeField <= features.largestSizeField(granule) else { return false }
         return !half.table.exceeds(width: outputBits(granule, features))
     }
 }

@@ -21,10 +21,14 @@ struct NaiveContextTable {
         of index: UInt64, _ access: NaiveAccess, _ read: NaiveSMMU.Read
     ) throws(NaiveStop) -> UInt64 {
         let pointer = ste.contextPointer
-        if ste.contextMax == 0 || ste.contextFormat == 0 { return pointer &+ (index &* 64) }
+        if ste.contextMax(features) == 0 || ste.contextFormat == 0 || ste.contextFormat == 3 {
+            return pointer &+ (index &* 64)
+        }
         let leafBits = ste.contextFormat == 1 ? 6 : 10
         let first = try fetch(pointer &+ (index.bits(31, leafBits) &* 8), words: 1, access, read)[0]
-        guard first.bit(0) else {
+        // An intermediate address that is too large meets a stage 2 fault when it is used.
+        let isTooLarge = stage2 == nil && first.keeping(51, 12).exceeds(width: features.outputBits)
+        if !first.bit(0) || isTooLarge {
             throw NaiveStop(answer: .fault(record: access.configurationRecord(.badSubstreamID), recorded: true))
         }
         return first.keeping(51, 12) &+ (index.bits(leafBits - 1, 0) &* 64)

@@ -10,9 +10,16 @@ struct NaiveFeatures {
 
     var hasStage2: Bool { words[0].bit(0) }
     var hasStage1: Bool { words[0].bit(1) }
-    var hasHardwareUpdate: Bool { words[0].bits(7, 6) != 0 }
+    var walksAArch64: Bool { words[0].bit(3) }
+    /// Whether the SMMU can set access flags, and whether it can also track dirty state.
+    var updatesAccessFlags: Bool { words[0].bits(7, 6) != 0 }
+    var updatesDirtyState: Bool { words[0].bits(7, 6) >= 2 }
     var hasHyp: Bool { words[0].bit(9) }
     var hasATS: Bool { words[0].bit(10) }
+    /// NS1ATS: split-stage ATS is not there.
+    var lacksSplitStageATS: Bool { words[0].bit(11) }
+    var hasLongASIDs: Bool { words[0].bit(12) }
+    var hasLongVMIDs: Bool { words[0].bit(18) }
     var hasTwoLevelCDs: Bool { words[0].bit(19) }
     var terminationAlwaysAborts: Bool { words[0].bit(26) }
     var hasTwoLevelStreams: Bool { words[0].bits(28, 27) == 1 }
@@ -28,15 +35,23 @@ struct NaiveFeatures {
     var hasHierarchicalDisable: Bool { words[3].bit(2) }
     var hasExtendedExecuteNever: Bool { words[3].bit(4) }
     var hasForcedWriteBack: Bool { words[3].bit(8) }
+    var hasSmallTables: Bool { words[3].bit(9) }
     var hasE0PD: Bool { words[3].bit(13) }
 
-    var hasLargeVA: Bool { words[5].bits(11, 10) == 1 }
+    /// VAX: input addresses of 52 bits, or more.
+    var hasLargeVA: Bool { words[5].bits(11, 10) == 1 || words[5].bits(11, 10) == 2 }
     /// The output address size in bits. The input size of a bypassed stage 1 is the same.
     var outputBits: Int { NaiveFeatures.sizeCode(words[5].bits(2, 0), reserved: 52) }
 
     /// A size field clipped to the output address size; the reserved code means all of it.
     func clippedSize(_ code: UInt64) -> Int {
         min(NaiveFeatures.sizeCode(code, reserved: outputBits), outputBits)
+    }
+
+    /// The largest TnSZ and S2T0SZ.
+    func largestSizeField(_ granule: NaiveGranule) -> Int {
+        guard hasSmallTables else { return 39 }
+        return granule == .size64K ? 47 : 48
     }
 
     /// Whether tables of this byte order can be walked (TTENDIAN; its reserved value stands for little-endian only).

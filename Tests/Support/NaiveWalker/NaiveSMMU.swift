@@ -67,14 +67,15 @@ package struct NaiveSMMU: Sendable {
     private func context(_ ste: NaiveSTE, _ access: NaiveAccess) throws(NaiveStop) -> UInt64? {
         guard let ssid = access.question.ssid.map({ UInt64($0) }) else {
             guard ste.usesStage1 else { return nil }
-            if ste.contextMax == 0 { return 0 }
+            if ste.contextMax(features) == 0 { return 0 }
             switch ste.defaultSubstream {
-            case 0: throw stop(.streamDisabled, access)
             case 1: return nil
-            default: return 0
+            case 2: return 0
+            default: throw stop(.streamDisabled, access)
             }
         }
-        if !ste.usesStage1 || ste.contextMax == 0 || ssid.exceeds(width: Int(ste.contextMax)) {
+        let contextMax = Int(ste.contextMax(features))
+        if !ste.usesStage1 || contextMax == 0 || ssid.exceeds(width: contextMax) {
             throw stop(.badSubstreamID, access)
         }
         if ssid == 0 && ste.defaultSubstream == 2 { throw stop(.streamDisabled, access) }
@@ -101,7 +102,7 @@ package struct NaiveSMMU: Sendable {
         _ ste: NaiveSTE, _ stage2: NaiveStage2?, context: UInt64, _ access: NaiveAccess, _ read: Read
     ) throws(NaiveStop) -> NaiveAnswer {
         let hasE2H = UInt64(cr2).bit(0)
-        let twoRanges = !ste.isEL2 || hasE2H
+        let twoRanges = !ste.isEL2(features) || hasE2H
         let contexts = NaiveContextTable(features: features, ste: ste, stage2: stage2)
         let cd = try contexts.descriptor(context, twoRanges: twoRanges, access, read)
         let stage1 = NaiveStage1(features: features, cd: cd, twoRanges: twoRanges, stage2: stage2)

@@ -68,7 +68,7 @@ struct NaiveStage1 {
         _ walk: Walk, table: UInt64, _ access: NaiveAccess, _ read: NaiveSMMU.Read
     ) throws(NaiveStop) -> Result {
         let entries: UInt64 = 1 &<< UInt64(walk.inputBits - walk.granule.shift(level: walk.startLevel))
-        var base = table.alignedDown(to: max(64, entries &* 8))
+        var base = table.alignedDown(to: max(cd.alignsTables(features) ? 64 : 8, entries &* 8))
         var hierarchy = Hierarchy()
         var level = walk.startLevel
         while level <= 3 {

@@ -12,6 +12,8 @@ struct NaiveStage2 {
     let startLevel: Int
     let outputBits: Int
     let table: UInt64
+    /// The effective S2PS is 52 bits, so that the table is aligned to 64 bytes at least.
+    let alignsTable: Bool
     let bigEndian: Bool
     let accessFlagDisabled: Bool
     let protectsWalks: Bool
@@ -25,7 +27,7 @@ struct NaiveStage2 {
     ) throws(NaiveStop) -> Result {
         if ipa.exceeds(width: inputBits) { throw fault(.translation, ipa, accessClass, access) }
         let entries: UInt64 = 1 &<< UInt64(inputBits - granule.shift(level: startLevel))
-        var base = table.alignedDown(to: max(64, entries &* 8))
+        var base = table.alignedDown(to: max(alignsTable ? 64 : 8, entries &* 8))
         var level = startLevel
         while level <= 3 {
             let raw = try fetch(base, level, ipa, accessClass, access, read)

@@ -92,7 +92,25 @@ package struct Scenario: Sendable {
         }
         return ScenarioMutation(
             pa: word.pa, value: word.bigEndian ? value.byteSwapped : value, previous: stored, kind: word.kind,
-            sid: word.sid, ssid: word.ssid, address: word.address, level: word.level)
+            sid: word.sid, ssid: word.ssid, address: word.address, level: word.level,
+            granuleBits: word.granule?.pageBits ?? 0, coveredBits: word.granule?.shift(level: word.level) ?? 0,
+            bigEndian: word.bigEndian)
+    }
+
+    /// Where a word of the stream's entry, or of the context descriptor of one of its SubstreamIDs, was put.
+    package func place(of kind: ScenarioMutation.Kind, sid: UInt32, ssid: UInt32? = nil, word: Int) -> UInt64? {
+        live.first { $0.kind == kind && $0.sid == sid && $0.ssid == ssid && $0.level == word }?.pa
+    }
+
+    /// Whether all that leads to the translation tables of a context is as it was built, and the tables are too.
+    package func isAsBuilt(sid: UInt32, ssid: UInt32?) -> Bool {
+        live.allSatisfy { word in
+            let concerns = word.sid == sid && (word.ssid == nil || word.ssid == ssid)
+            guard concerns || word.kind == .streamTableLevel1 || word.kind == .contextTableLevel1 else { return true }
+            guard let stored = memory.read(word.pa) else { return false }
+            // A neighbour that nothing was mapped at yet reads as 0.
+            return stored == 0 || (word.bigEndian ? stored.byteSwapped : stored) == word.template
+        }
     }
 
     package mutating func apply(_ mutation: ScenarioMutation) {
@@ -110,7 +128,16 @@ package struct Scenario: Sendable {
         if previous != word.template && random.chance(60) { return word.template }
         let isTable = word.kind == .stage1Table || word.kind == .stage2Table
         if random.chance(isTable ? 20 : 5) { return 0 }
-        return random.pick(fields(word)).changed(previous == 0 ? word.template : previous, &random)
+        let value = random.pick(fields(word)).changed(previous == 0 ? word.template : previous, &random)
+        return word.kind == .ste && word.level == 1 ? withoutSecondEL2(value, previous) : value
+    }
+
+    /// Without E2H all EL2 streams share their translations. A second one, with other tables, would be software's error:
+    /// the reserved STRW takes its place.
+    private func withoutSecondEL2(_ value: UInt64, _ previous: UInt64) -> UInt64 {
+        let world: UInt64 = .mask(31, 30)
+        let isShared = identity.hasHyp && registers.cr2 & 1 == 0
+        return isShared && value & world == 2 &<< 30 && previous & world != 2 &<< 30 ? value | world : value
     }
 
     private func fields(_ word: ScenarioLiveWord) -> [ScenarioField] {

@@ -28,8 +28,8 @@ extension ScenarioBuilder {
             guard number < 3 else { return memory.write(pa, value) }
             put(
                 ScenarioLiveWord(
-                    pa: pa, kind: .cd, sid: sid, ssid: ssid, address: 0, level: number, template: value,
-                    bigEndian: false))
+                    pa: pa, kind: .cd, sid: sid, ssid: ssid, address: 0, level: number, template: word,
+                    bigEndian: false), damaged: value)
         }
     }
 
@@ -37,7 +37,9 @@ extension ScenarioBuilder {
         let granule = random.pick(identity.granules)
         var sizes = [25, 30, 32, 36, 39, 42, 47, 48, random.within(25...48)]
         if granule == .size64K && identity.hasLargeVA { sizes += [49, 51, 52, 52] }
-        let inputBits = random.pick(sizes)
+        var inputBits = random.pick(sizes)
+        let smallest = 64 - identity.largestSizeField(granule)
+        if smallest < 25 && random.chance(30) { inputBits = random.within(smallest...24) }
         let start = (0...3).last { granule.shift(level: $0) + granule.stride >= inputBits } ?? 0
         return ScenarioTree(
             isStage2: false, granule: granule, inputBits: inputBits, startLevel: start, bigEndian: bigEndian,
@@ -52,7 +54,7 @@ extension ScenarioBuilder {
         word |= .flag(random.chance(30), 38) | .flag(random.chance(30), 39) | .flag(random.chance(10), 40)
         word |= .flag(stalls() && !stallDisabled, 44) | .flag(random.chance(85), 45)
         word |= .flag(identity.terminationAlwaysAborts || random.chance(80), 46)
-        return word | .flag(random.chance(50), 47) | (random.bits(identity.hasLongASIDs ? 16 : 8) &<< 48)
+        return word | .flag(random.chance(50), 47) | (randomASID() &<< 48)
     }
 
     /// HAD and E0PD.

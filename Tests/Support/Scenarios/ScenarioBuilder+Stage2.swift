@@ -3,7 +3,9 @@ extension ScenarioBuilder {
     /// The tree and words 2 and 3 of the STE.
     mutating func stage2(sid: UInt32) -> (tree: ScenarioTree, words: [UInt64]) {
         let granule = random.pick(identity.granules)
-        let inputBits = random.within(25...max(25, granule.limit(identity.outputBits)))
+        let smallest = 64 - identity.largestSizeField(granule)
+        var inputBits = random.within(25...max(25, granule.limit(identity.outputBits)))
+        if smallest < 25 && random.chance(30) { inputBits = random.within(smallest...24) }
         let levels = (0...3).filter { isValidStart($0, granule, inputBits) }
         let start = levels.isEmpty ? 2 : random.pick(levels)
         let bigEndian = identity.randomBigEndian(&random)
@@ -14,8 +16,9 @@ extension ScenarioBuilder {
         var tree = plant(empty, under: &none)
         prepareForStructures(&tree)
         let deepest: UInt64 = granule == .size4K ? 2 : 3
+        let startCode = start == 3 && granule == .size4K ? 3 : deepest &- UInt64(start)
         var word2: UInt64 = randomVMID() | .field(64 - inputBits, 37, 32) | .field(random.bits(6), 45, 40)
-        word2 |= .field(deepest &- UInt64(start), 39, 38) | .field(granule.code0, 47, 46) | .flag(true, 51)
+        word2 |= .field(startCode, 39, 38) | .field(granule.code0, 47, 46) | .flag(true, 51)
         word2 |= .field(identity.randomSizeCode(&random), 50, 48) | .flag(bigEndian, 52)
         word2 |= .flag(random.chance(10), 53) | .flag(random.chance(30), 54)
         word2 |= .flag(stalls(), 57) | .flag(random.chance(85), 58)
@@ -23,7 +26,13 @@ extension ScenarioBuilder {
     }
 
     mutating func randomVMID() -> UInt64 {
-        random.bits(identity.hasLongVMIDs ? 16 : 8)
+        defer { nextVMID &+= 1 }
+        return (random.bits(identity.hasLongVMIDs ? 12 : 4) &<< 4) | (nextVMID & 15)
+    }
+
+    mutating func randomASID() -> UInt64 {
+        defer { nextASID &+= 1 }
+        return (random.bits(identity.hasLongASIDs ? 11 : 3) &<< 5) | (nextASID & 31)
     }
 
     /// Whether a stage 2 walk may start here: 1 to 16 tables, at least one bit left to them.
@@ -31,7 +40,8 @@ extension ScenarioBuilder {
         let resolved = inputBits - granule.shift(level: level)
         guard resolved >= 1 && resolved <= granule.stride + 4 else { return false }
         switch (granule, level) {
-        case (.size4K, 3), (.size16K, 0), (.size64K, 0): return false
+        case (.size4K, 3): return identity.hasSmallTables
+        case (.size16K, 0), (.size64K, 0): return false
         case (.size4K, 0), (.size64K, 1): return identity.outputBits >= 44
         case (.size16K, 1): return identity.outputBits >= 42
         default: return true

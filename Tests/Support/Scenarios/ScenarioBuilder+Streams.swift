@@ -51,7 +51,9 @@ extension ScenarioBuilder {
         var word: UInt64 = (random.bits(12) &<< 2) | (random.bits(14) &<< 32)
         if random.chance(15) { word |= .field(random.bits(2), 49, 48) }
         if random.chance(15) { word |= .field(random.bits(2), 51, 50) }
-        return word | .flag(random.chance(50), 25) | .flag(random.chance(10), 28)
+        // EATS, legal or reserved: split stage needs more than most streams have.
+        let ats = random.pick([0, 0, 0, 0, 0, 0, 0, 1, 1, 3])
+        return word | .flag(random.chance(50), 25) | .field(ats, 29, 28)
     }
 
     /// The context descriptors of a stream, one or many; completes words 0 and 1.
@@ -59,10 +61,12 @@ extension ScenarioBuilder {
         _ sid: UInt32, _ kind: ScenarioStream.Kind, _ words: inout [UInt64], under stage2: inout ScenarioTree?
     ) -> [UInt32?] {
         let stallDisabled = identity.stallModel == 0 && random.chance(30)
-        let isEL2 = kind == .stage1 && identity.hasHyp && random.chance(35)
-        words[1] |= .flag(stallDisabled, 27) | .field(isEL2 ? 2 : 0, 31, 30)
+        let isEL2 = kind == .stage1 && identity.hasHyp && (hasE2H || !hasPlainEL2) && random.chance(35)
+        words[1] |= .flag(stallDisabled, 27) | .field(isEL2 ? 2 : ignoredWorld(kind), 31, 30)
         let twoRanges = !isEL2 || hasE2H
-        guard identity.substreamIDBits > 0, random.chance(60) else {
+        if !twoRanges { hasPlainEL2 = true }
+        guard identity.substreamIDBits > 0, twoRanges, random.chance(60) else {
+            if identity.substreamIDBits == 0 { words[0] |= random.bits(5) &<< 59 | random.bits(2) &<< 4 }
             let spot = place(bytes: 64, alignment: 64, under: &stage2)
             words[0] |= spot.pointer
             context(
@@ -73,12 +77,19 @@ extension ScenarioBuilder {
             sid: sid, indexBits: random.within(1...min(identity.substreamIDBits, 14)), format: 0)
         if identity.hasTwoLevelCDs && random.chance(60) { table.format = random.within(1...2) }
         if table.format == 0 { table.indexBits = min(table.indexBits, 8) }
-        let defaultSubstream = random.pick([0, 1, 1, 2, 2, 2])
+        let defaultSubstream = random.pick([0, 1, 1, 1, 2, 2, 2, 2, 3])
+        let format = table.format == 0 && random.chance(20) ? 3 : table.format
         place(&table, under: &stage2)
-        words[0] |= table.root.pointer | .field(table.format, 5, 4) | .field(table.indexBits, 63, 59)
+        words[0] |= table.root.pointer | .field(format, 5, 4) | .field(table.indexBits, 63, 59)
         words[1] |= .field(defaultSubstream, 1, 0)
         return fill(
             &table, defaultSubstream, stallDisabled: stallDisabled, twoRanges: twoRanges, under: &stage2)
+    }
+
+    /// A value for STRW where it is ignored. Where a change of Config alone would make it count, it is not EL2's.
+    private mutating func ignoredWorld(_ kind: ScenarioStream.Kind) -> Int {
+        guard kind == .nested || !identity.hasHyp, random.chance(30) else { return 0 }
+        return identity.hasHyp ? random.pick([1, 3]) : random.within(1...3)
     }
 
     private mutating func fill(

@@ -8,6 +8,12 @@ struct ScenarioBuilder {
     var streams: [ScenarioStream] = []
     /// CR2.E2H, which decides how many ranges an EL2 stream has.
     let hasE2H: Bool
+    /// The next number of a stream and of a context: the low bits of their VMIDs and ASIDs. No two contexts share both,
+    /// so that no two sets of tables claim the same entries of the TLB.
+    var nextVMID: UInt64 = 0
+    var nextASID: UInt64 = 0
+    /// There is a stream at EL2 already, whose translations have neither VMID nor ASID.
+    var hasPlainEL2 = false
 
     init(random: SplitMix64) {
         self.random = random
@@ -65,10 +71,11 @@ struct ScenarioBuilder {
         map(ipa, to: pa, level: level, attributes: attributes, in: &tree, under: &none)
     }
 
-    /// Remembers a word, and writes it.
-    mutating func put(_ word: ScenarioLiveWord) {
+    /// Remembers a word, and writes it: as it makes sense, or the `damaged` value.
+    mutating func put(_ word: ScenarioLiveWord, damaged: UInt64? = nil) {
         live.append(word)
-        memory.write(word.pa, word.bigEndian ? word.template.byteSwapped : word.template)
+        let value = damaged ?? word.template
+        memory.write(word.pa, word.bigEndian ? value.byteSwapped : value)
     }
 
     /// Now and then takes a page away that something lies in; seldom one of the stream table, which would hit everything.

@@ -20,7 +20,7 @@ struct ScenarioField {
     /// Span, and the pointer (IHI 0070, 5.1).
     static let streamTableLevel1 = [ScenarioField(4, 0), ScenarioField(4, 0), ScenarioField(31, 12)]
 
-    /// By word (IHI 0070, 5.2).
+    /// By word (IHI 0070, 5.2). The low bits of the VMID stay, which keep it different from all others.
     static func ste(word: Int) -> [ScenarioField] {
         switch word {
         case 0:
@@ -37,22 +37,24 @@ struct ScenarioField {
             return [
                 ScenarioField(37, 32), ScenarioField(39, 38), ScenarioField(47, 46), ScenarioField(50, 48),
                 ScenarioField(51), ScenarioField(52), ScenarioField(53), ScenarioField(54), ScenarioField(57),
-                ScenarioField(58), ScenarioField(7, 0),
+                ScenarioField(55), ScenarioField(56), ScenarioField(58), ScenarioField(15, 4),
             ]
-        default: return [ScenarioField(19, 12), ScenarioField(51, 44)]
+        default: return [ScenarioField(19, 12), ScenarioField(51, 44), ScenarioField(11, 4)]
         }
     }
 
     /// V, and the pointer (IHI 0070, 5.3).
     static let contextTableLevel1 = [ScenarioField(0), ScenarioField(0), ScenarioField(31, 12)]
 
-    /// By word (IHI 0070, 5.4).
+    /// By word (IHI 0070, 5.4). The low bits of the ASID stay.
     static func cd(word: Int) -> [ScenarioField] {
         guard word == 0 else {
-            return [ScenarioField(1), ScenarioField(2), ScenarioField(19, 12), ScenarioField(51, 44)]
+            return [
+                ScenarioField(1), ScenarioField(2), ScenarioField(19, 12), ScenarioField(51, 44), ScenarioField(11, 4),
+            ]
         }
-        let fields = [(5, 0), (7, 6), (21, 16), (23, 22), (34, 32), (55, 48)].map { ScenarioField($0.0, $0.1) }
-        return fields + [14, 15, 30, 31, 35, 36, 37, 38, 39, 40, 41, 44, 45, 46].map { ScenarioField($0) }
+        let fields = [(5, 0), (7, 6), (21, 16), (23, 22), (34, 32), (63, 53)].map { ScenarioField($0.0, $0.1) }
+        return fields + [14, 15, 30, 31, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46].map { ScenarioField($0) }
     }
 
     /// The type and address of an entry, then what only a leaf has, then what only a table has (VMSAv8-64).

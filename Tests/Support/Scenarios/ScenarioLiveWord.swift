@@ -11,4 +11,6 @@ struct ScenarioLiveWord {
     /// A value that makes sense here, in the byte order of a little-endian reader.
     let template: UInt64
     let bigEndian: Bool
+    /// Of a table entry.
+    var granule: ScenarioGranule?
 }

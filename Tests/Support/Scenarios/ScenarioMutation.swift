@@ -22,6 +22,11 @@ package struct ScenarioMutation: Equatable, Sendable {
     package let address: UInt64
     /// The level of a table entry; for an STE or CD the number of the word in it.
     package let level: Int
+    /// For table entries: log2 of the granule, and of the bytes of input addresses that the entry speaks of.
+    package let granuleBits: Int
+    package let coveredBits: Int
+    /// The order of the bytes of a table entry.
+    package let bigEndian: Bool
 
     /// Whether the word held a valid structure before, so that its old content may be cached. For words of an STE or CD
     /// other than the first that is always assumed.

@@ -34,7 +34,7 @@ extension ScenarioBuilder {
             put(
                 ScenarioLiveWord(
                     pa: pa &+ UInt64(8 * number), kind: .ste, sid: sid, ssid: nil, address: 0, level: number,
-                    template: value, bigEndian: false))
+                    template: word, bigEndian: false), damaged: value)
         }
     }
 

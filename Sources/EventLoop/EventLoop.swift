@@ -1,0 +1,94 @@
+package import LinuxSystem
+
+/// What a loop calls when a descriptor is ready.
+package protocol EventHandler: AnyObject {
+    /// Does a bounded amount of work: what is left makes the descriptor ready again in the next turn, after everybody
+    /// else has had theirs. `readiness` may hold ``Readiness/error`` and ``Readiness/hangup`` without being asked.
+    func handle(_ readiness: Readiness, on loop: EventLoop)
+}
+
+/// An epoll loop for one thread: descriptors, timers, and work that other threads post.
+///
+/// Order within a turn: expired timers, then ready descriptors in the kernel's order, then posted work; each gets one
+/// call. Whoever is deregistered in the middle of a turn is not called any more in it, even when the kernel had reported
+/// it already. Not for use by two threads; only its ``poster`` is.
+package final class EventLoop {
+    /// What other threads reach the loop by.
+    package let poster: LoopPoster
+    private let registrations: RegistrationTable
+    private var timers = TimerQueue()
+    private var batch = Epoll.emptyBatch
+    private var stopped = false
+    /// When the current turn began; what handlers take for now.
+    package private(set) var now = MonotonicTime.now
+    /// Turns so far, those in which nothing happened included.
+    package private(set) var turns: UInt64 = 0
+
+    package init() throws(Errno) {
+        poster = try LoopPoster()
+        registrations = try RegistrationTable()
+        // Slot 0 is the loop's own: it has no handler, and its generation never changes.
+        try registrations.addWakeup(poster.descriptor)
+    }
+
+    // MARK: - Descriptors
+
+    /// Watches `descriptor` until the registration is dropped, which must happen before the descriptor is closed. The
+    /// loop keeps `handler` alive as long.
+    package func register(
+        _ descriptor: Int32, for readiness: Readiness, _ handler: any EventHandler
+    ) throws(Errno) -> Registration {
+        try registrations.add(descriptor, readiness, handler)
+    }
+
+    /// Descriptors watched at the moment.
+    package var registrationCount: Int { registrations.count }
+
+    // MARK: - Timers
+
+    /// Calls `handler` once, in the first turn at or after `deadline`.
+    package func schedule(at deadline: MonotonicTime, _ handler: @escaping (EventLoop) -> Void) -> TimerID {
+        timers.insert(deadline, handler)
+    }
+
+    /// Forgets a timer; one that has fired or was forgotten before is nobody's.
+    package func cancel(_ timer: TimerID) { timers.cancel(timer) }
+
+    // MARK: - Running
+
+    /// Turns until ``stop()`` is called, by a handler or through the poster.
+    package func run() throws(Errno) {
+        stopped = false
+        while !stopped { try turn() }
+    }
+
+    package func stop() { stopped = true }
+
+    /// One turn: waits at most `milliseconds` for something to do (nil: as long as it takes), and does it.
+    package func turn(waitingAtMost milliseconds: Int32? = nil) throws(Errno) {
+        let ready = try registrations.wait(&batch, milliseconds: timeout(milliseconds))
+        now = .now
+        turns &+= 1
+        // A timer made during this turn waits for the next, however early its deadline.
+        let newest = timers.nextOrder
+        while let handler = timers.popExpired(now, madeBefore: newest) { handler(self) }
+        for index in 0..<ready {
+            let event = batch[index]
+            if event.token == RegistrationTable.wakeup {
+                poster.clear()
+            } else if let handler = registrations.handler(of: event.token) {
+                handler.handle(event.readiness, on: self)
+            }
+        }
+        for work in poster.takeAll() { work(self) }
+    }
+
+    /// The shorter of what the caller and the next timer want, rounded up so that no turn comes too early.
+    private func timeout(_ wanted: Int32?) -> Int32? {
+        guard let deadline = timers.next else { return wanted }
+        let current = MonotonicTime.now
+        let left = deadline <= current ? 0 : (deadline.nanoseconds - current.nanoseconds - 1) / 1_000_000 + 1
+        let milliseconds = Int32(clamping: left)
+        return wanted.map { min($0, milliseconds) } ?? milliseconds
+    }
+}

@@ -3,7 +3,7 @@ import PackageDescription
 
 /// What every Swift target is compiled with. The hot generic code of the model is used from other targets (the daemon,
 /// the benchmarks), so release builds let the optimiser look across target boundaries. It looks only at what is
-/// `public`: with `package` the model stays generic there and takes twice to ten times as long.
+/// `public`: with `package` the model stays generic there, and most of what it does took two to six times as long.
 let swift: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),

@@ -29,6 +29,7 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
+        .target(name: "CSMMUBroker", cSettings: c + [.unsafeFlags(["-Wshadow"])]),
 
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: swift),
@@ -59,6 +60,7 @@ let package = Package(
 
         // Tests
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),

@@ -60,7 +60,9 @@ let package = Package(
 
         // Tests
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
-        .testTarget(name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(
+            name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),

@@ -132,7 +132,7 @@ enum step {
     STOP = 1, /* at the command at CONS, with queue->error */
 };
 
-/* A drain under way. CONS is at the first command that is not complete; `gathered` commands from there on are in batch. */
+/* A drain under way. CONS is at the first command that is not complete; from there on `gathered` are in the batch. */
 struct drain {
     struct smmu_broker_cmdq *queue;
     uint64_t base;

@@ -4,11 +4,11 @@
  * Three parts, each useful alone: a connection with one function for each message of smmu_broker.h; the guest's command
  * queue, consumed and turned into messages; the guest's event queue, filled with the records that the broker sends.
  *
- * No threads, no globals, no allocation: all state is in structures that the caller owns. One structure serves one thread
- * at a time. Functions return 0 or a count, or -errno:
+ * No threads, no globals, no allocation: all state is in structures that the caller owns. One structure serves one
+ * thread at a time. Functions return 0 or a count, or -errno:
  *
  *   -EPROTO     the broker sent what the protocol does not allow; the connection is of no more use, close it
- *   -ETIMEDOUT  no reply in time (smmu_broker_client.timeout_ms), or the broker's own answer when a device did not reply
+ *   -ETIMEDOUT  no reply in time (smmu_broker_client.timeout_ms), or the broker's answer when a device did not reply
  *   -EPIPE, -ECONNRESET  the broker is gone
  *   -EINVAL     an argument is out of range; nothing was sent
  *   any other   the errno with which the broker refused (smmu_broker_error_text says why) or a system call failed
@@ -60,8 +60,8 @@ struct smmu_broker_client {
 int smmu_broker_connect(struct smmu_broker_client *client, const char *path);
 
 /*
- * Takes over a connected SEQPACKET socket, as a management program passes one. From success on `fd` is the client's, and
- * close-on-exec; on failure (-EPROTOTYPE: no such socket) it stays the caller's.
+ * Takes over a connected SEQPACKET socket, as a management program passes one. From success on `fd` is the client's,
+ * and close-on-exec; on failure (-EPROTOTYPE: no such socket) it stays the caller's.
  */
 int smmu_broker_adopt(struct smmu_broker_client *client, int fd);
 
@@ -74,8 +74,8 @@ const char *smmu_broker_error_text(const struct smmu_broker_client *client);
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 /*
- * One function for each message; smmu_broker.h says what they mean. Each sends one packet and waits for its reply. After
- * a local -ETIMEDOUT the request may or may not have been carried out; a reply that comes later is dropped.
+ * One function for each message; smmu_broker.h says what they mean. Each sends one packet and waits for its reply.
+ * After a local -ETIMEDOUT the request may or may not have been carried out; a reply that comes later is dropped.
  *
  * Descriptors that a function takes stay the caller's: the broker gets copies. Strings end in 0.
  * Pointers named `reply` may not be NULL unless it says so, and are written on success only.
@@ -96,8 +96,8 @@ int smmu_broker_client_vsmmu_destroy(struct smmu_broker_client *client, uint32_t
 
 /*
  * `flags`: SMMU_BROKER_STATE_*. With SMMUEN `entries` has the STEs of all attached vSIDs (smmu_broker_read_ste helps),
- * else `entry_count` is 0. Both return how many contexts there are; the first `capacity` of them are in `contexts` (NULL
- * with capacity 0). `generation` may be NULL.
+ * else `entry_count` is 0. Both return how many contexts there are; the first `capacity` of them are in `contexts`
+ * (NULL with capacity 0). `generation` may be NULL.
  */
 int smmu_broker_client_vsmmu_state(
     struct smmu_broker_client *client, uint32_t vsmmu, uint32_t flags, const struct smmu_broker_entry *entries,
@@ -112,13 +112,14 @@ int smmu_broker_client_memory_map(
 int smmu_broker_client_memory_unmap(struct smmu_broker_client *client, uint64_t ipa, uint64_t size);
 
 /*
- * `device_fd` gets the vfio device, which is the caller's to close, and close-on-exec; -1 where the backend has none, and
- * on failure. -EMFILE: the device is attached, but this process had no room for its descriptor; detach it.
+ * `device_fd` gets the vfio device, which is the caller's to close, and close-on-exec; -1 where the backend has none,
+ * and on failure. -EMFILE: the device is attached, but this process had no room for its descriptor; detach it.
  */
 int smmu_broker_client_device_attach(
     struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid, const char *device,
     struct smmu_broker_device_attach_reply *reply, int *device_fd);
-int smmu_broker_client_device_rebind(struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid, uint32_t new_vsid);
+int smmu_broker_client_device_rebind(
+    struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid, uint32_t new_vsid);
 int smmu_broker_client_device_detach(struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid);
 int smmu_broker_client_device_reset(struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid);
 
@@ -209,7 +210,7 @@ struct smmu_broker_transport {
     /* As smmu_broker_client_ste_set; `context` is never NULL. */
     int (*ste_set)(
         void *user, uint32_t vsmmu, uint32_t vsid, const uint64_t ste[8], struct smmu_broker_context *context);
-    /* As smmu_broker_client_page_response, but that an answer to what is not stalled is 0: to the guest it does nothing. */
+    /* As smmu_broker_client_page_response, but 0 for an answer to what is not stalled: to the guest it does nothing. */
     int (*page_response)(void *user, uint32_t vsmmu, uint32_t vsid, uint32_t stag, uint32_t code);
     void *user;
 };
@@ -241,10 +242,9 @@ struct smmu_broker_cmdq {
 
     /* What the guest is to read, index and wrap bit without ERR. Moved on by every drain. */
     uint32_t cons;
-    /* The last drain: ERR (enum smmu_broker_cerror) of the command at CONS, not NONE: raise GERROR.CMDQ_ERR; and commands
-       consumed. */
-    uint32_t error;
-    uint32_t consumed;
+    /* The last drain. */
+    uint32_t error;    /* ERR (enum smmu_broker_cerror) of the command at CONS; not NONE: raise GERROR.CMDQ_ERR */
+    uint32_t consumed; /* commands */
     /* An ATC_INV went unanswered; the next SYNC will say so. Keep it between drains. */
     uint32_t atc_failed;
 
@@ -277,8 +277,8 @@ struct smmu_broker_cmdq {
  * Consumes the queue from CONS to PROD, or to an error. Call it when the guest has written PROD, has acknowledged
  * GERROR.CMDQ_ERR, or CONS was short of PROD, and only while CR0.CMDQEN is set and no CMDQ_ERR is active.
  *
- * Returns 0 also when the queue stopped at a command (`error`). Negative: the broker could not be asked or refused for a
- * reason that is not the guest's; CONS is at the first command that is not complete, and another drain goes on there.
+ * Returns 0 also when the queue stopped at a command (`error`). Negative: the broker could not be asked or refused for
+ * a reason that is not the guest's; CONS is at the first command that is not complete, and another drain goes on there.
  * -EINVAL: the structure makes no sense.
  *
  * Every entry is copied before it is looked at, and PROD is believed for one queue's worth at most.
@@ -309,8 +309,8 @@ struct smmu_broker_events {
 
 /*
  * Receives one packet without waiting. 1: `events` has it; 0: the broker has closed the socket; -EAGAIN: none is there;
- * -EPROTO: it is not what the protocol allows. What `events` has beyond header.count is undefined. Descriptors are never
- * taken.
+ * -EPROTO: it is not what the protocol allows. What `events` has beyond header.count is undefined. Descriptors are
+ * never taken.
  */
 int smmu_broker_receive_events(int fd, struct smmu_broker_events *events);
 
@@ -338,7 +338,7 @@ struct smmu_broker_eventq {
 };
 
 /*
- * Appends records while EVENTQEN is set and no EVENTQ_ABT is active. Returns how many were dealt with, from the first on.
+ * For use while EVENTQEN is set and no EVENTQ_ABT is active. Returns how many records were dealt with, from the first.
  * Records for which the queue has no room are dropped, and OVFLG says so once; but a record of a stalled transaction is
  * never dropped (IHI 0070, 7.2.1): at one for which there is no room the call ends, and the caller brings it and those
  * behind it again when the guest has moved CONS. When a write aborts, its record and all behind it are lost.

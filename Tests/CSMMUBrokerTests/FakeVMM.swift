@@ -153,7 +153,7 @@ final class FakeVMM {
 
     private func read(_ address: UInt64, _ bytes: UnsafeMutableRawBufferPointer) -> Int32 {
         reads[address, default: 0] += 1
-        for offset in unsafe stride(from: 0, to: bytes.count, by: 8) {
+        for offset in stride(from: 0, to: bytes.count, by: 8) {
             guard let word = memory[address &+ UInt64(offset)] else { return -14 }
             unsafe bytes.storeBytes(of: word, toByteOffset: offset, as: UInt64.self)
         }
@@ -169,15 +169,15 @@ extension FakeVMM {
         unsafe queue.memory = guestMemory
         unsafe queue.synced = { user, sync in
             guard let sync = unsafe sync?.pointee else { return }
-            FakeVMM.of(unsafe user).effects.append(.sync(sync.signal, sync.address, sync.data, cons: sync.cons))
+            unsafe FakeVMM.of(user).effects.append(.sync(sync.signal, sync.address, sync.data, cons: sync.cons))
         }
         unsafe queue.changed = { user, context in
             guard let context = unsafe context?.pointee else { return }
-            FakeVMM.of(unsafe user).changed.append(context.vsid)
+            unsafe FakeVMM.of(user).changed.append(context.vsid)
         }
         if readSTE != nil {
             unsafe queue.read_ste = { user, vsid, ste in
-                guard let words = FakeVMM.of(unsafe user).readSTE?(vsid) else { return -1 }
+                guard let words = unsafe FakeVMM.of(user).readSTE?(vsid) else { return -1 }
                 for index in 0..<8 { unsafe ste?[index] = words[index] }
                 return 0
             }
@@ -190,19 +190,19 @@ extension FakeVMM {
         unsafe transport.commands = { user, vsmmu, commands, count, progress in
             let buffer = unsafe UnsafeBufferPointer(start: commands, count: Int(count))
             let packet = unsafe buffer.map { Command(d0: $0.words.0, d1: $0.words.1) }
-            let answer = FakeVMM.of(unsafe user).take(packet, vsmmu)
+            let answer = unsafe FakeVMM.of(user).take(packet, vsmmu)
             unsafe progress?.pointee = smmu_broker_progress(completed: answer.completed, cerror: answer.cerror.rawValue)
             return answer.status
         }
         unsafe transport.ste_set = { user, _, vsid, ste, context in
-            let vmm = FakeVMM.of(unsafe user)
+            let vmm = unsafe FakeVMM.of(user)
             if vmm.steStatus < 0 { return vmm.steStatus }
             vmm.effects.append(.ste(vsid, unsafe Array(UnsafeBufferPointer(start: ste, count: 8))))
             unsafe context?.pointee.vsid = vsid
             return 0
         }
         unsafe transport.page_response = { user, _, vsid, stag, code in
-            let vmm = FakeVMM.of(unsafe user)
+            let vmm = unsafe FakeVMM.of(user)
             if vmm.responseStatus < 0 { return vmm.responseStatus }
             vmm.effects.append(.response(vsid, stag, code))
             return 0

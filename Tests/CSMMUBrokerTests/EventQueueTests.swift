@@ -47,7 +47,7 @@ private final class GuestEvents {
     private func write(_ address: UInt64, _ bytes: UnsafeRawBufferPointer) -> Int32 {
         defer { writes += 1 }
         if writes >= abortAt { return -14 }
-        memory[address] = unsafe (0..<4).map { unsafe bytes.load(fromByteOffset: $0 * 8, as: UInt64.self) }
+        memory[address] = (0..<4).map { unsafe bytes.load(fromByteOffset: $0 * 8, as: UInt64.self) }
         return 0
     }
 

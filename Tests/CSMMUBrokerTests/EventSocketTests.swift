@@ -44,14 +44,14 @@ private struct Received {
 
 private func receive(_ packet: [UInt8], descriptors: [Int32] = [], next: UInt64 = 0) throws -> Received {
     let pair = try SeqPacketSocket.pair()
-    let sent = try pair.second.send(packet.span.bytes, descriptors: descriptors)
+    let sent = try unsafe pair.second.send(packet.span.bytes, descriptors: descriptors)
     #expect(sent)
     return receive(pair.first.fd.raw, next: next)
 }
 
 private func receive(_ fd: Int32, next: UInt64 = 0) -> Received {
     unsafe withUnsafeTemporaryAllocation(of: smmu_broker_events.self, capacity: 1) { buffer in
-        guard let events = unsafe buffer.baseAddress else { preconditionFailure("one element") }
+        guard let events = buffer.baseAddress else { preconditionFailure("one element") }
         unsafe UnsafeMutableRawPointer(events).initializeMemory(as: UInt8.self, repeating: 0, count: 4120)
         let status = unsafe smmu_broker_receive_events(fd, events)
         let words = unsafe UnsafeRawPointer(events).advanced(by: 24)
@@ -147,7 +147,7 @@ struct EventSocketTests {
         try #require(status == 0)
         let first = SeqPacketSocket(adopting: OwnedFD(adopting: raw[0]))
         let second = SeqPacketSocket(adopting: OwnedFD(adopting: raw[1]))
-        let sent = try second.send(packet(SMMU_BROKER_EPOCH, body: [1]).span.bytes)
+        let sent = try unsafe second.send(packet(SMMU_BROKER_EPOCH, body: [1]).span.bytes)
         #expect(sent && receive(first.fd.raw).status == 1)
         #expect(closesOnExec(raw[0]) && closesOnExec(raw[1]))
     }

@@ -131,11 +131,14 @@ struct ConnectionTests {
         let path = NSTemporaryDirectory() + "smmu-broker-test-\(UInt64.random(in: 0 ... .max))"
         let listener = try SeqPacketListener(at: path)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let client = unsafe UnsafeMutablePointer<smmu_broker_client>.allocate(capacity: 1)
+        let client = UnsafeMutablePointer<smmu_broker_client>.allocate(capacity: 1)
         defer { unsafe client.deallocate() }
         try #require(unsafe smmu_broker_connect(client, path) == 0)
         #expect(unsafe closesOnExec(client.pointee.fd) && client.pointee.timeout_ms == -1)
-        let accepted = try #require(try listener.accept())
+        guard let accepted = try listener.accept() else {
+            Issue.record("nobody has connected")
+            return
+        }
         let sent = try unsafe accepted.send(Reply(SMMU_BROKER_VSMMU_DESTROY).bytes(cookie: 1).span.bytes)
         #expect(sent)
         #expect(unsafe smmu_broker_client_vsmmu_destroy(client, 1) == 0)
@@ -146,7 +149,7 @@ struct ConnectionTests {
 
     @Test("A socket that is not there, a path too long, and what is no SEQPACKET socket")
     func cannotConnect() throws {
-        let client = unsafe UnsafeMutablePointer<smmu_broker_client>.allocate(capacity: 1)
+        let client = UnsafeMutablePointer<smmu_broker_client>.allocate(capacity: 1)
         defer { unsafe client.deallocate() }
         #expect(unsafe smmu_broker_connect(client, "/nonexistent/socket") == -2)
         #expect(unsafe smmu_broker_connect(client, String(repeating: "x", count: 108)) == -36)

@@ -14,10 +14,10 @@ final class ScriptedPeer {
     init() throws {
         unsafe client = .allocate(capacity: 1)
         let pair = try SeqPacketSocket.pair()
-        let fd = try pair.first.fd.duplicate().release()
+        let fd = try pair.second.fd.duplicate().release()
         let status = unsafe smmu_broker_adopt(client, fd)
         try #require(status == 0)
-        peer = pair.closingFirst()
+        peer = pair.closingSecond()
     }
 
     deinit {
@@ -52,15 +52,16 @@ final class ScriptedPeer {
     /// The next request: its bytes and how many descriptors came with it; nil when there is none.
     func request() throws -> (bytes: [UInt8], descriptors: Int)? {
         var buffer = [UInt8](repeating: 0, count: 70_000)
-        var span = unsafe buffer.mutableSpan.mutableBytes
-        guard let received = try unsafe peer?.receive(into: &span) else { return nil }
-        return (Array(buffer.prefix(received.byteCount)), received.descriptorCount)
+        var count = 0
+        var descriptors = 0
+        do {
+            var span = buffer.mutableSpan
+            var bytes = unsafe span.mutableBytes
+            guard let received = try peer?.receive(into: &bytes) else { return nil }
+            (count, descriptors) = (received.byteCount, received.descriptorCount)
+        }
+        return (Array(buffer.prefix(count)), descriptors)
     }
-}
-
-extension SeqPacketSocket.Pair {
-    /// The second socket alone; the first is closed.
-    consuming func closingFirst() -> SeqPacketSocket { second }
 }
 
 /// A reply as a script has it; what is nil is right.

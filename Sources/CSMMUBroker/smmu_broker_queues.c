@@ -155,14 +155,19 @@ static int stop(struct drain *drain, uint32_t error) {
     return STOP;
 }
 
-/* The broker stopped `rest` at an ATC_INV without answer, or beyond. 1: what is left is to be sent; else as a step. */
-static int after_atc_failure(struct drain *drain, const struct smmu_broker_command *rest, uint32_t left) {
-    if (left > 0 && bits(rest->words[0], 7, 0) != ATC_INV)
-        return stop(drain, SMMU_BROKER_CERROR_ATC_INV_SYNC); /* the guest will have it sent again */
-    drain->queue->atc_failed = 1;
-    if (left > 0)
-        consume(drain, 1);
-    return GO_ON;
+static bool is_atc_inv(const struct smmu_broker_command *command) { return bits(command->words[0], 7, 0) == ATC_INV; }
+
+/*
+ * A device did not answer one of the `sent` commands, of which the first `completed` are done. How many of the rest are
+ * done with; negative: the queue has to stop there.
+ *
+ * The broker may count the ATC_INV in question as completed or not. Where either may be, it is taken as counted: then at
+ * worst it is sent again, whereas to leave out another one would lose an invalidation.
+ */
+static int after_atc_failure(const struct smmu_broker_command *sent, uint32_t completed, uint32_t count) {
+    if (completed == count || (completed > 0 && is_atc_inv(&sent[completed - 1])))
+        return 0;
+    return is_atc_inv(&sent[completed]) ? 1 : -1;
 }
 
 /* Sends what is gathered, and is done when all of it is complete or consumed. */
@@ -176,9 +181,13 @@ static int flush(struct drain *drain) {
         int status = queue->transport.commands(queue->transport.user, queue->vsmmu, next, left, &progress);
         if (progress.completed > left)
             return -EPROTO;
-        consume(drain, progress.completed);
-        next += progress.completed;
-        left -= progress.completed;
+        int unanswered = 0;
+        if (progress.cerror == SMMU_BROKER_CERROR_ATC_INV_SYNC)
+            unanswered = after_atc_failure(next, progress.completed, left);
+        uint32_t done = progress.completed + (unanswered > 0 ? 1 : 0);
+        consume(drain, done);
+        next += done;
+        left -= done;
         switch (progress.cerror) {
         case SMMU_BROKER_CERROR_NONE:
             if (status < 0)
@@ -190,12 +199,9 @@ static int flush(struct drain *drain) {
         case SMMU_BROKER_CERROR_ABT:
             return left > 0 ? stop(drain, progress.cerror) : -EPROTO;
         case SMMU_BROKER_CERROR_ATC_INV_SYNC:
-            if (after_atc_failure(drain, next, left) == STOP)
-                return STOP;
-            if (left > 0) {
-                next++;
-                left--;
-            }
+            if (unanswered < 0)
+                return stop(drain, progress.cerror); /* the guest will have the rest sent again */
+            queue->atc_failed = 1;
             break;
         default:
             return -EPROTO;

@@ -122,6 +122,18 @@ struct ReplyTests {
         #expect(data == (0..<8).map { $0 < max(status, 0) ? 0x5a : 0 })
     }
 
+    @Test("No more can have been written than was sent", arguments: [(3, 3), (4, 4), (5, -71)] as [(UInt32, Int32)])
+    func written(claimed: UInt32, status: Int32) throws {
+        let peer = try ScriptedPeer()
+        var body = PacketBytes(bytes: [UInt8](repeating: 0, count: 56))
+        body.add(claimed)
+        body.add(UInt32(0))
+        try peer.sendReply(Reply(SMMU_BROKER_DMA, body: body.bytes))
+        var reply = smmu_broker_access_reply()
+        let data: [UInt8] = [1, 2, 3, 4]
+        #expect(unsafe smmu_broker_client_dma_write(peer.client, 1, 2, 0, 0, 0, data, 4, &reply) == status)
+    }
+
     @Test("The STE's reply must be about its stream")
     func otherStream() throws {
         let peer = try ScriptedPeer()

@@ -97,8 +97,9 @@ struct RequestTests {
 
     private static let rows = unsafe session + devices
 
-    @Test("A request is as the protocol lays it out, and its reply ends it", arguments: 0..<16)
+    @Test("A request is as the protocol lays it out, and its reply ends it", arguments: 0..<17)
     func layout(index: Int) throws {
+        #expect(unsafe Self.rows.count == 17)
         let row = unsafe Self.rows[index]
         let peer = try ScriptedPeer()
         let memory = try OwnedFD.memory(named: "smmu-broker-test-request", size: 4096)

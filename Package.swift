@@ -34,7 +34,7 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
-        .target(name: "CSMMUBroker", cSettings: c),
+        .target(name: "CSMMUBroker", cSettings: c + [.unsafeFlags(["-Wshadow"])]),
 
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: fuzzed),
@@ -80,6 +80,9 @@ let package = Package(
             name: "DifferentialTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Lockstep", "Scenarios"],
             swiftSettings: swift),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
+        .testTarget(
+            name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),

@@ -45,9 +45,9 @@ bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: res
 	$(SWIFT) run -c release smmu-broker-bench
 
 fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
-	FUZZ=1 $(SWIFT) build --scratch-path $(FUZZ_BUILD) --product FuzzModel
+	FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product FuzzModel
 	mkdir -p $(FUZZ_BUILD)/corpus
-	fuzzer="$$(FUZZ=1 $(SWIFT) build --scratch-path $(FUZZ_BUILD) --show-bin-path)/FuzzModel"; \
+	fuzzer="$$(FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --show-bin-path)/FuzzModel"; \
 	seeds=(); if [[ -d $(FUZZ_CORPUS) ]]; then seeds=($(FUZZ_CORPUS)); fi; \
 	SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \

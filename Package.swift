@@ -3,7 +3,7 @@ import PackageDescription
 
 /// What every Swift target is compiled with. The hot generic code of the model is used from other targets (the daemon,
 /// the benchmarks), so release builds let the optimiser look across target boundaries. It looks only at what is
-/// `public`: with `package` the model stays generic there and takes twice to ten times as long.
+/// `public`: with `package` the model stays generic there, and most of what it does took two to six times as long.
 let swift: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
@@ -19,6 +19,10 @@ let c: [CSetting] = [
     .unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"])
 ]
 
+/// `make fuzz`: what is fuzzed, and what it is compared with, tell libFuzzer where they have been.
+let fuzzing = Context.environment["FUZZ"] == "1"
+let fuzzed = swift + (fuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
+
 let package = Package(
     name: "smmu-broker",
     products: [
@@ -30,15 +34,17 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
+        .target(name: "CSMMUBroker", cSettings: c),
 
         // Layer 1: pure
-        .target(name: "SMMUv3", swiftSettings: swift),
+        .target(name: "SMMUv3", swiftSettings: fuzzed),
         .target(name: "JSON", swiftSettings: swift),
+        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: swift),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
 
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
-        .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
 
         // Layer 5: executables
@@ -59,20 +65,24 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
 
         // What tests are made with. The first two are yardsticks: they share nothing with what they measure.
-        .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: swift),
-        .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: swift),
+        .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: fuzzed),
+        .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: fuzzed),
         .target(name: "CaptureFixtures", path: "Tests/Support/CaptureFixtures", swiftSettings: swift),
         .target(
             name: "ModelMachine", dependencies: ["SMMUv3", "SMMUModel"], path: "Tests/Support/ModelMachine",
             swiftSettings: swift),
         .target(
             name: "Lockstep", dependencies: ["SMMUv3", "SMMUModel", "NaiveWalker", "Scenarios"],
-            path: "Tests/Support/Lockstep", swiftSettings: swift),
+            path: "Tests/Support/Lockstep", swiftSettings: fuzzed),
 
         // Tests
-        .testTarget(name: "DifferentialTests", dependencies: ["Lockstep", "Scenarios"], swiftSettings: swift),
+        .testTarget(
+            name: "DifferentialTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Lockstep", "Scenarios"],
+            swiftSettings: swift),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
+        .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
@@ -86,3 +96,15 @@ let package = Package(
             swiftSettings: swift),
     ]
 )
+
+// swiftc links the fuzzer only with the toolchain's own linker, and libFuzzer must not be in any other build.
+if fuzzing {
+    package.targets += [
+        .target(name: "CFuzzDriver"),
+        .executableTarget(
+            name: "FuzzModel", dependencies: ["CFuzzDriver", "Lockstep", "Scenarios"],
+            swiftSettings: fuzzed + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
+    ]
+    package.products.append(.executable(name: "FuzzModel", targets: ["FuzzModel"]))
+}

@@ -103,10 +103,24 @@ struct BoundedCache<Value> {
     @inline(__always)
     mutating func removeAll(where matches: (CacheKey, Value) -> Bool, removed: (CacheKey) -> Void = { _ in }) {
         if count == 0 { return }
-        for slot in slots.indices where slots[slot].occupied && matches(slots[slot].key, values[slot]) {
+        var start = 0
+        while let slot = firstSlot(from: start, where: matches) {
             removed(slots[slot].key)
             free(slot)
+            start = slot &+ 1
         }
+    }
+
+    /// The scan by itself: it changes nothing, so that it runs without checks of what it shares with whom.
+    @inline(__always)
+    private func firstSlot(from start: Int, where matches: (CacheKey, Value) -> Bool) -> Int? {
+        var slot = start
+        while slot < slots.count {
+            let entry = slots[slot]
+            if entry.occupied, matches(entry.key, values[slot]) { return slot }
+            slot &+= 1
+        }
+        return nil
     }
 
     mutating func removeAll() {

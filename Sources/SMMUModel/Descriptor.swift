@@ -15,7 +15,7 @@ enum Descriptor {
     /// in bits 15:12, where 52-bit addresses exist.
     @inline(__always)
     static func address(_ word: UInt64, shift: Int, granule: Granule, oas: Int) -> UInt64 {
-        let low = word & 0x0000_ffff_ffff_ffff & ~UInt64.ones(shift)
+        let low = word & 0x0000_ffff_ffff_ffff & ~UInt64.mask(shift)
         return granule == .k64 && oas == 52 ? low | word.bits(15, 12) &<< 48 : low
     }
 }

@@ -29,18 +29,16 @@ public struct Permissions: OptionSet, Hashable, Sendable {
 
 /// The attributes that table descriptors hand down: each may take permissions away from everything below it.
 struct HierarchicalAttributes {
-    var noUnprivileged = false
-    var noWrite = false
-    var unprivilegedExecuteNever = false
-    var privilegedExecuteNever = false
+    /// Of every table descriptor on the way, put together.
+    private var descriptors: UInt64 = 0
 
     /// APTable, XNTable (UXNTable), PXNTable of a stage 1 table descriptor.
-    mutating func add(_ descriptor: UInt64) {
-        noUnprivileged = noUnprivileged || descriptor.bit(61)
-        noWrite = noWrite || descriptor.bit(62)
-        unprivilegedExecuteNever = unprivilegedExecuteNever || descriptor.bit(60)
-        privilegedExecuteNever = privilegedExecuteNever || descriptor.bit(59)
-    }
+    var noUnprivileged: Bool { descriptors.bit(61) }
+    var noWrite: Bool { descriptors.bit(62) }
+    var unprivilegedExecuteNever: Bool { descriptors.bit(60) }
+    var privilegedExecuteNever: Bool { descriptors.bit(59) }
+
+    mutating func add(_ descriptor: UInt64) { descriptors |= descriptor }
 }
 
 extension Permissions {

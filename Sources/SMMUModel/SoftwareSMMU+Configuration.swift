@@ -21,7 +21,7 @@ extension SoftwareSMMU {
         return configuration
     }
 
-    private func streamTableEntryAddress(
+    private mutating func streamTableEntryAddress(
         _ streamID: StreamID, _ observer: inout some WalkObserver
     ) throws(Fault) -> UInt64 {
         let sid = UInt64(streamID.rawValue)
@@ -71,7 +71,7 @@ extension SoftwareSMMU {
         return configuration
     }
 
-    private func contextDescriptorAddress(
+    private mutating func contextDescriptorAddress(
         _ substream: SubstreamID, _ stream: StreamConfiguration, _ observer: inout some WalkObserver
     ) throws(Fault) -> UInt64 {
         let ssid = UInt64(substream.rawValue)
@@ -91,7 +91,7 @@ extension SoftwareSMMU {
     }
 
     /// Where a CD or its first-level descriptor is: stage 2, if there is one, translates its IPA.
-    private func fetchAddress(
+    private mutating func fetchAddress(
         _ ipa: UInt64, _ stream: StreamConfiguration, _ observer: inout some WalkObserver
     ) throws(Fault) -> UInt64 {
         guard stream.config == .nested else { return ipa }

@@ -5,7 +5,9 @@ struct Stage1Leaf {
     /// What stage 1 puts out: a physical address, or an IPA when stage 2 follows.
     var output: UInt64
     var permissions: Permissions
+    /// log2 of the bytes that translate alike: of the leaf, or of the output size where the leaf is larger.
     var sizeLog2: Int
+    var leafSizeLog2: Int
     var level: Int
     var granule: Granule
     /// nG = 0: the translation holds for every ASID.
@@ -48,8 +50,11 @@ extension SoftwareSMMU {
 
     /// Walks a stage 1 table (Arm ARM, VMSAv8-64 stage 1). When `nested`, each descriptor's address is an IPA that
     /// stage 2 translates first.
+    ///
+    /// Changes nothing, as the other walks and fetches; they are `mutating` since the SMMU would be copied for them
+    /// otherwise, all 700 bytes of it.
     @inline(__always)
-    func walkStage1(
+    mutating func walkStage1(
         _ context: ContextConfiguration, _ table: Stage1Table, _ address: UInt64, regime: Regime,
         _ stage2: Stage2Configuration, nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {
@@ -58,7 +63,8 @@ extension SoftwareSMMU {
         var level = Int(table.startLevel)
         var base = table.base
         var inherited = HierarchicalAttributes()
-        var index = input &>> UInt64(granule.levelShift(level))
+        var shift = granule.levelShift(level)
+        var index = input &>> UInt64(shift)
         while true {
             let location = base &+ index &* 8
             let physical = nested ? try translateFetch(stage2, location, .tableDescriptor, &observer) : location
@@ -75,11 +81,11 @@ extension SoftwareSMMU {
                 if base > table.outputMask { throw .stage1(.addressSize) }
                 if !table.hierarchicalAttributesDisabled { inherited.add(word) }
                 level &+= 1
-                index = input &>> UInt64(granule.levelShift(level)) & UInt64.ones(granule.stride)
+                shift &-= granule.stride
+                index = input &>> UInt64(shift) & UInt64.mask(granule.stride)
             case .block, .page:
-                let shift = granule.levelShift(level)
                 let output = Descriptor.address(word, shift: shift, granule: granule, oas: outputAddressSize)
-                if output | input & UInt64.ones(shift) > table.outputMask { throw .stage1(.addressSize) }
+                if output | input & UInt64.mask(shift) > table.outputMask { throw .stage1(.addressSize) }
                 if !word.bit(10), !context.accessFlagFaultDisabled { throw .stage1(.access) }
                 let permissions: Permissions =
                     regime == .el2
@@ -87,8 +93,8 @@ extension SoftwareSMMU {
                     : .stage1(leaf: word, inherited: inherited, context: context)
                 // Of a block larger than the output size only that much translates.
                 let leaf = Stage1Leaf(
-                    output: output | input & UInt64.ones(shift), permissions: permissions,
-                    sizeLog2: min(shift, table.outputBits), level: level, granule: granule,
+                    output: output | input & UInt64.mask(shift), permissions: permissions,
+                    sizeLog2: min(shift, table.outputBits), leafSizeLog2: shift, level: level, granule: granule,
                     global: regime != .el2 && !word.bit(11))
                 observer.saw(
                     .leaf(

@@ -74,11 +74,12 @@ extension SoftwareSMMU {
     }
 
     /// The CD to use, or nil when the stream's stage 1 is bypassed for this transaction (IHI 0070, 3.9 and 5.2 S1DSS).
+    @inline(__always)
     private func substream(
         of transaction: Transaction, _ stream: StreamConfiguration
     ) throws(Fault) -> SubstreamID? {
         if let substream = transaction.substreamID {
-            if stream.contextCountLog2 == 0 || UInt64(substream.rawValue) >> UInt64(stream.contextCountLog2) != 0 {
+            if stream.contextCountLog2 == 0 || substream.rawValue &>> UInt32(stream.contextCountLog2) != 0 {
                 throw .configuration(.badSubstreamID)
             }
             if substream.rawValue == 0, stream.defaultSubstream == .substream0 { throw .configuration(.streamDisabled) }
@@ -109,16 +110,17 @@ extension SoftwareSMMU {
             return try finish(hit, address, demand)
         }
         let leaf = try walkStage2(stream.stage2, address, for: .input, &observer)
-        let offset = UInt64.ones(leaf.sizeLog2)
+        let offset = UInt64.mask(leaf.sizeLog2)
         let entry = TLBEntry(
             pa: leaf.pa & ~offset, ipa: address & ~offset, stage1: .all, stage2: leaf.permissions, stages: .stage2,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule, leafSizeLog2: leaf.sizeLog2,
-            global: false)
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: stream.stage2.granule,
+            leafSizeLog2: leaf.leafSizeLog2, global: false)
         tlb.insert(space, address, sizeLog2: leaf.sizeLog2, entry)
         return try finish(TLB.Hit(entry: entry, sizeLog2: leaf.sizeLog2), address, demand)
     }
 
     /// Stage 1, and stage 2 after it for a nested stream.
+    @inline(__always)
     private mutating func translateByStage1(
         _ transaction: Transaction, _ access: AccessAttributes, _ stream: StreamConfiguration,
         _ context: ContextConfiguration, _ observer: inout some WalkObserver
@@ -140,7 +142,7 @@ extension SoftwareSMMU {
             : try walk(context, context.table0, 0, selected, regime, stream.stage2, nested, &observer)
         var entry = TLBEntry(
             pa: 0, ipa: 0, stage1: leaf.permissions, stage2: .all, stages: .stage1,
-            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, leafSizeLog2: leaf.sizeLog2,
+            level: UInt8(truncatingIfNeeded: leaf.level), granule: leaf.granule, leafSizeLog2: leaf.leafSizeLog2,
             global: leaf.global)
         var size = leaf.sizeLog2
         var output = leaf.output
@@ -151,14 +153,14 @@ extension SoftwareSMMU {
             size = min(size, stage2Leaf.sizeLog2)
             (entry.stage2, entry.stages, output) = (stage2Leaf.permissions, .both, stage2Leaf.pa)
         }
-        entry.pa = output & ~UInt64.ones(size)
-        entry.ipa = leaf.output & ~UInt64.ones(size)
+        entry.pa = output & ~UInt64.mask(size)
+        entry.ipa = leaf.output & ~UInt64.mask(size)
         tlb.insert(space, selected.canonical, sizeLog2: size, entry)
         return try finish(TLB.Hit(entry: entry, sizeLog2: size), selected.canonical, demand)
     }
 
     @inline(__always)
-    private func walk(
+    private mutating func walk(
         _ context: ContextConfiguration, _ table: Stage1Table, _ index: Int, _ selected: SelectedTable,
         _ regime: Regime, _ stage2: Stage2Configuration, _ nested: Bool, _ observer: inout some WalkObserver
     ) throws(Fault) -> Stage1Leaf {
@@ -171,7 +173,7 @@ extension SoftwareSMMU {
     /// Checks permissions, stage 1's first, and puts the address together.
     @inline(__always)
     private func finish(_ hit: TLB.Hit, _ address: UInt64, _ demand: Demand) throws(Fault) -> TranslationResult {
-        let offset = address & UInt64.ones(hit.sizeLog2)
+        let offset = address & UInt64.mask(hit.sizeLog2)
         let ipa = hit.entry.ipa | offset
         let both = hit.entry.stage1.intersection(hit.entry.stage2)
         if !demand.isMet(by: hit.entry.stage1) { throw .stage1(.permission) }

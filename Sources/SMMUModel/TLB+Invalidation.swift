@@ -36,7 +36,7 @@ struct TLBIRange {
     /// Any address of a leaf invalidates all of it, however many entries it has become.
     @inline(__always)
     func overlaps(page: UInt64, sizeLog2: Int, _ entry: TLBEntry) -> Bool {
-        let offset = UInt64.ones(max(sizeLog2, entry.leafSizeLog2))
+        let offset = UInt64.mask(max(sizeLog2, entry.leafSizeLog2))
         let start = page &<< UInt64(sizeLog2) & ~offset
         return start <= last && start | offset >= first
     }
@@ -65,9 +65,8 @@ extension TLB {
     /// NH_ASID, EL2_ASID: the entries made with one ASID, global ones among them. (Those need not go; none but this
     /// ASID uses them here.)
     mutating func invalidate(regime: Regime, vmid: UInt16, asid: UInt16) {
-        removeAll { tag, _, _ in
-            tag.regime == regime.rawValue && tag.vmid == vmid && tag.asid == asid && !tag.stage2Only
-        }
+        let space = TLBTag(TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: asid), sizeLog2: 0)
+        removeAll { tag, _, _ in tag.anySize == space.word }
     }
 
     /// NH_VA, EL2_VA (`asid` given) and NH_VAA, EL2_VAA (nil: every ASID). Global entries of any ASID go in any case.
@@ -77,9 +76,9 @@ extension TLB {
             remove(space, range.first, where: range.concerns)
             return
         }
+        let space = TLBTag(TLBSpace(regime: regime, stage2Only: false, vmid: vmid, asid: 0), sizeLog2: 0)
         removeAll { tag, page, entry in
-            tag.regime == regime.rawValue && tag.vmid == vmid && !tag.stage2Only
-                && (asid == nil || tag.asid == asid || entry.global)
+            tag.anySizeAndASID == space.word && (asid == nil || tag.asid == asid || entry.global)
                 && range.overlaps(page: page, sizeLog2: tag.sizeLog2, entry) && range.concerns(entry)
         }
     }

@@ -31,7 +31,8 @@ struct TLBEntry {
     var level: UInt8
     /// Its granule.
     var granule: Granule
-    /// log2 of the bytes that this leaf covers. Smaller leaves of stage 2 make several entries of one of stage 1.
+    /// log2 of the bytes that this leaf covers. Smaller leaves of stage 2 make several entries of one of stage 1,
+    /// and so does a leaf that ends beyond the output size.
     var leafSizeLog2: Int
     /// nG = 0: the tables say that it holds for every ASID of the VMID.
     var global: Bool
@@ -132,7 +133,8 @@ struct TLB {
 
     private mutating func note(_ sizeLog2: Int, _ change: Int32) {
         counts[sizeLog2 & 63] &+= change
-        sizes.setBits(sizeLog2, sizeLog2, counts[sizeLog2 & 63] > 0 ? 1 : 0)
+        let bit: UInt64 = 1 &<< UInt64(sizeLog2)
+        sizes = counts[sizeLog2 & 63] > 0 ? sizes | bit : sizes & ~bit
     }
 }
 
@@ -154,4 +156,8 @@ struct TLBTag {
     var sizeLog2: Int { Int(word.bits(39, 32)) }
     var regime: UInt8 { UInt8(truncatingIfNeeded: word &>> 40) }
     var stage2Only: Bool { word.bit(48) }
+    /// The space alone, as the tag of size 0 has it.
+    var anySize: UInt64 { word & ~(0xff &<< 32) }
+    /// The space without its ASID.
+    var anySizeAndASID: UInt64 { word & ~(0xff_ffff &<< 16) }
 }

@@ -23,6 +23,13 @@ extension UInt64 {
     }
 }
 
+extension UInt64 {
+    /// ``ones(_:)`` for 0…63, without its limits: for the address sizes of tables, which are never beyond.
+    @inlinable @inline(__always) public static func mask(_ count: Int) -> UInt64 {
+        (1 &<< UInt64(truncatingIfNeeded: count)) &- 1
+    }
+}
+
 extension UInt32 {
     @inlinable public func bits(_ high: Int, _ low: Int) -> Int { Int(UInt64(self).bits(high, low)) }
     @inlinable public func bit(_ index: Int) -> Bool { UInt64(self).bit(index) }

@@ -9,7 +9,7 @@ public enum Granule: UInt8, CaseIterable, Sendable {
     /// log2 of the granule in bytes.
     @inlinable public var shift: Int { Int(rawValue) }
     /// Address bits that one level resolves.
-    @inlinable public var stride: Int { Int(rawValue) - 3 }
+    @inlinable public var stride: Int { Int(rawValue) &- 3 }
 
     /// CD.TG0 and STE.S2TG.
     @inlinable public init?(tg0: Int) {
@@ -42,7 +42,7 @@ public enum Granule: UInt8, CaseIterable, Sendable {
     }
 
     /// The lowest address bit that `level` (0…3) resolves; log2 of what one of its entries maps.
-    @inlinable public func levelShift(_ level: Int) -> Int { shift + stride * (3 - level) }
+    @inlinable public func levelShift(_ level: Int) -> Int { shift &+ stride &* (3 &- level) }
 
     /// Where a stage 1 walk of `inputBits` starts.
     @inlinable public func stage1StartLevel(inputBits: Int) -> Int { 4 - (inputBits - 4) / stride }

@@ -67,6 +67,7 @@ private final class ValidationSides: Sides {
     private static func forwarded(_ commands: [Command], _ first: UInt64, _ count: UInt64) -> UInt64 {
         var sum: UInt64 = 0
         let ids = World.ids
+        let commands = commands.span
         for operation in first..<first + count {
             let command = commands[Int(truncatingIfNeeded: operation & 4095)]
             if NestedVSMMU.refusal(of: command, advertised: ids) == nil { sum &+= 1 }
@@ -77,6 +78,7 @@ private final class ValidationSides: Sides {
     private static func legal(_ commands: [Command], _ first: UInt64, _ count: UInt64) -> UInt64 {
         var sum: UInt64 = 0
         let ids = World.ids
+        let commands = commands.span
         for operation in first..<first + count
         where commands[Int(truncatingIfNeeded: operation & 4095)].illegality(on: ids) == nil { sum &+= 1 }
         return sum

@@ -20,8 +20,8 @@ private struct ArbitraryMemory: PhysicalMemory {
         if let word = words[address] { return word }
         let word = arbitrary(address)
         if word >> 58 == 0 { return nil }
-        // Most words look like a descriptor with the Access flag.
-        return word & 0x10_0000 == 0 ? word : word | 0x403
+        // Most words look like a descriptor with the Access flag and an address of 40 bits.
+        return word & 0x70_0000 == 0 ? word : (word | 0x443) & ~(0x7ff << 40)
     }
 
     mutating func storeWord(_ value: UInt64, at address: UInt64) -> Bool {
@@ -79,16 +79,18 @@ private struct ArbitraryMemory: PhysicalMemory {
             let stream = random.below(16 as UInt64)
             let context = 0x20_0000 + stream << 12
             var ste = SIMD8<UInt64>(repeating: 0)
-            ste[0] = 1 | UInt64(random.within(4...7)) << 1 | context | random.bits(2) << 4 | random.bits(2) << 59
-            ste[1] = random.bits(2) | random.bits(2) << 28 | random.bits(4) << 48 | random.bits(1) << 31
-            ste[2] = random.bits(3) | (random.chance(80) ? 24 : random.bits(6)) << 32 | random.bits(2) << 38
-            ste[2] |= random.bits(2) << 46 | random.bits(3) << 48 | 1 << 51 | random.bits(8) << 52
-            ste[3] = word() & 0xffff_ffff_ffff
+            let odd = random.chance(25)
+            ste[0] = 1 | UInt64(random.within(4...7)) << 1 | context | (odd ? random.bits(2) << 4 : 0)
+            ste[0] |= random.bits(2) << 59
+            ste[1] = random.bits(2) | random.bits(1) << 28 | (odd ? random.next() : 0)
+            ste[2] = random.bits(3) | (odd ? random.bits(6) : 24) << 32 | (odd ? random.bits(2) : 1) << 38
+            ste[2] |= (odd ? random.bits(2) : 0) << 46 | 5 << 48 | 1 << 51 | (odd ? random.bits(8) << 52 : 0)
+            ste[3] = word() & 0xff_ffff_ffff
             var cd = SIMD8<UInt64>(repeating: 0)
-            cd[0] = 1 << 31 | (random.chance(80) ? 16 : random.bits(6)) | random.bits(2) << 6 | random.bits(2) << 14
-            cd[0] |= UInt64(random.within(16...25)) << 16 | random.bits(2) << 22 | random.bits(1) << 30
-            cd[0] |= random.bits(3) << 32 | random.bits(6) << 35 | 1 << 41 | random.bits(3) << 44 | random.bits(3) << 48
-            (cd[1], cd[2]) = (word() & 0xffff_ffff_ffff, word() & 0xffff_ffff_ffff)
+            cd[0] = 1 << 31 | (odd ? random.bits(6) : 16) | (odd ? random.bits(2) : 0) << 6 | random.bits(2) << 14
+            cd[0] |= 25 << 16 | (odd ? random.bits(2) : 2) << 22 | random.bits(1) << 30 | 5 << 32
+            cd[0] |= random.bits(6) << 35 | 1 << 41 | random.bits(3) << 44 | random.bits(3) << 48
+            (cd[1], cd[2]) = (word() & 0xff_ffff_ffff, word() & 0xff_ffff_ffff)
             for index in 0..<8 {
                 smmu.memory.words[0x10_0000 + stream * 64 + UInt64(index * 8)] = ste[index]
                 smmu.memory.words[context + UInt64(index * 8)] = cd[index]
@@ -96,8 +98,14 @@ private struct ArbitraryMemory: PhysicalMemory {
         }
 
         mutating func scribbleRegisters() {
+            if random.chance(60) {
+                smmu.registers.cr0 = 0b11101
+                smmu.registers.streamTableBase = 0x10_0000
+                smmu.registers.streamTableBaseConfig = 4
+                return
+            }
             let value = UInt32(truncatingIfNeeded: word())
-            switch random.below(14) {
+            switch random.below(12) {
             case 0: smmu.registers.cr0 = value
             case 1: smmu.registers.cr2 = value
             case 2: smmu.registers.gbpa = value
@@ -109,11 +117,7 @@ private struct ArbitraryMemory: PhysicalMemory {
             case 8: smmu.registers.eventQueueProd = value
             case 9: smmu.registers.eventQueueCons = value
             case 10: smmu.registers.irqControl = value
-            case 11: smmu.disable()
-            default:
-                smmu.registers.cr0 = 0b11101
-                smmu.registers.streamTableBase = 0x10_0000
-                smmu.registers.streamTableBaseConfig = 4
+            default: smmu.disable()
             }
         }
 
@@ -136,9 +140,12 @@ private struct ArbitraryMemory: PhysicalMemory {
 
         mutating func transact() {
             let stream = StreamID(random.chance(95) ? UInt32(random.below(18)) : UInt32(truncatingIfNeeded: word()))
-            let substream = random.chance(70) ? nil : SubstreamID(UInt32(truncatingIfNeeded: word()))
+            let substream =
+                random.chance(70)
+                ? nil : SubstreamID(UInt32(truncatingIfNeeded: random.chance(80) ? random.bits(2) : word()))
             let transaction = Transaction(
-                stream, word(), substreamID: substream, write: random.chance(50), privileged: random.chance(50),
+                stream, random.chance(60) ? random.bits(40) : word(), substreamID: substream, write: random.chance(50),
+                privileged: random.chance(50),
                 instruction: random.chance(20),
                 kind: random.pick([.untranslated, .untranslated, .translated, .translationRequest]))
             _ = random.chance(75) ? smmu.translate(transaction) : smmu.accessWithATS(transaction)
@@ -160,7 +167,7 @@ private struct ArbitraryMemory: PhysicalMemory {
     func arbitrary(_ seed: UInt64) {
         var world = World(seed: seed)
         var wrong = 0
-        for _ in 0..<25_000 {
+        for _ in 0..<100_000 {
             switch world.random.below(100) {
             case 0..<55: world.transact()
             case 55..<80:

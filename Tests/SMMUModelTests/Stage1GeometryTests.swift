@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test(
-        "walk.index-bits, walk.select-tt0, walk.select-tt1, walk.select-neither: each TnSZ has its levels and its range",
+        "walk.index-bits, walk.select-tt0, walk.select-tt1, walk.select-neither: levels and range of each TnSZ",
         arguments: Granule.allCases, 16...39)
     func ranges(granule: Granule, tsz: Int) {
         Self.checkRange(granule, tsz: tsz, upper: false)

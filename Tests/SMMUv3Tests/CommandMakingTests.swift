@@ -103,4 +103,13 @@ struct CommandMakingTests {
         #expect(command.reservedBits == (0, 0), "seed \(seed)")
         #expect(Command(littleEndianBytes: command.littleEndianBytes) == command, "seed \(seed)")
     }
+
+    @Test("A number too large for its field does not reach into the next one")
+    func overflow() {
+        let span = Command.Span(granule: .k4, num: 32 + 1, scale: 32 + 2, ttl: 4 + 3)
+        let command = Command.tlbi(.tlbiNHVA, address: 0x1000, span: span)
+        #expect(command.num == 1 && command.scale == 2 && command.ttl == 3 && command.reservedBits == (0, 0))
+        #expect(Command.cfgiCD(StreamID(1), SubstreamID(.max)).streamID == StreamID(1))
+        #expect(Command.cfgiSTERange(StreamID(1), range: 32 + 4) == .cfgiSTERange(StreamID(1), range: 4))
+    }
 }

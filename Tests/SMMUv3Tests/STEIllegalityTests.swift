@@ -94,7 +94,7 @@ struct STEIllegalityTests {
         STECase("EATS 3 with S2S", .legal(.nested) { ($0.atsMode, $0.s2Stall) = (.reserved, true) }),
     ]
 
-    @Test("Reserved values of S1Fmt, S1DSS and EATS are not ILLEGAL", arguments: reservedValues)
+    @Test("ste.illegal-s1dss: reserved values of S1Fmt, S1DSS and EATS are not ILLEGAL", arguments: reservedValues)
     func reserved(_ example: STECase) { example.check() }
 
     static let worlds: [STECase] = {

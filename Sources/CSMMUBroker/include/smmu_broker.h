@@ -25,7 +25,10 @@ extern "C" {
 /* ---- Limits and versions ---------------------------------------------------------------------------------------- */
 
 #define SMMU_BROKER_VERSION 1u
-/* Bytes of a name, its final 0 included: of a VM, a device, a grant. */
+/*
+ * Bytes of a name's field: of a VM, a device, a grant. A name is 1 to 63 letters, digits, '-', '_', '.' or ':'; all bytes
+ * after it are 0.
+ */
 #define SMMU_BROKER_NAME_SIZE 64u
 /* Commands in one SMMU_BROKER_COMMANDS. */
 #define SMMU_BROKER_MAXIMUM_COMMANDS 4096u
@@ -39,9 +42,9 @@ extern "C" {
 #define SMMU_BROKER_MAXIMUM_PACKET 65792u
 
 /* Features, for HELLO. Unknown bits are not negotiated. */
-#define SMMU_BROKER_FEATURE_MODEL (UINT64_C(1) << 0)         /* TRANSLATE and DMA work: the backend is the model */
-#define SMMU_BROKER_FEATURE_SHARED_EVENTS (UINT64_C(1) << 1) /* events into a queue in shared memory */
-#define SMMU_BROKER_FEATURE_PAGE_RESPONSE (UINT64_C(1) << 2) /* stalled transactions can be answered */
+#define SMMU_BROKER_FEATURE_MODEL (1ull << 0)         /* TRANSLATE and DMA work: the backend is the model */
+#define SMMU_BROKER_FEATURE_SHARED_EVENTS (1ull << 1) /* events into a queue in shared memory */
+#define SMMU_BROKER_FEATURE_PAGE_RESPONSE (1ull << 2) /* stalled transactions can be answered */
 
 /* ---- Requests and replies --------------------------------------------------------------------------------------- */
 
@@ -161,7 +164,7 @@ struct smmu_broker_hello {
     uint32_t version; /* the highest that the client speaks, from 1 on */
     uint32_t reserved;
     uint64_t features;                /* those that the client wants */
-    char name[SMMU_BROKER_NAME_SIZE]; /* of the VM, for people: letters, digits, '-', '_', '.', ':' */
+    char name[SMMU_BROKER_NAME_SIZE]; /* of the VM, for people */
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_hello, 96);
 
@@ -199,13 +202,13 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_vsmmu_create, 112);
 
 /* A field of the ID registers in which the guest is shown less than was wanted. */
 struct smmu_broker_narrowing {
-    char field[16]; /* "IDR1.SSIDSIZE" */
+    char field[24]; /* "IDR0.STALL_MODEL", with a final 0 */
     uint32_t wanted;
     uint32_t host;
     uint32_t given;
     uint32_t cause; /* enum smmu_broker_cause */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_narrowing, 32);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_narrowing, 40);
 
 enum smmu_broker_cause {
     SMMU_BROKER_CAUSE_HOST = 1,    /* the physical SMMU has less */
@@ -294,7 +297,7 @@ struct smmu_broker_memory_map {
     uint64_t ipa;    /* this, size and offset: multiples of 4096 */
     uint64_t size;   /* bytes, not 0 */
     uint64_t offset; /* in the file */
-    uint32_t flags;  /* SMMU_BROKER_MEMORY_* */
+    uint32_t flags;  /* SMMU_BROKER_MEMORY_*: READ, WRITE or both */
     uint32_t reserved;
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_memory_map, 48);
@@ -407,8 +410,8 @@ struct smmu_broker_events_subscribe {
     struct smmu_broker_request header;
     uint32_t delivery;   /* enum smmu_broker_delivery */
     uint32_t vsmmu;      /* or SMMU_BROKER_EVERY_VSMMU */
-    uint64_t queue_base; /* of DELIVERY_QUEUE: offset in the memory, aligned to the queue's size */
-    uint32_t queue_log2; /* log2 of its records, 1…19 */
+    uint64_t queue_base; /* of DELIVERY_QUEUE: offset in the memory, aligned to the queue's size; else 0 */
+    uint32_t queue_log2; /* log2 of its records, 1…19; else 0 */
     uint32_t reserved;
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_events_subscribe, 40);
@@ -426,7 +429,7 @@ struct smmu_broker_page_response {
     struct smmu_broker_request header;
     uint32_t vsmmu;
     uint32_t vsid;
-    uint32_t stag;
+    uint32_t stag; /* 0 with TERMINATE_ALL */
     uint32_t code; /* enum smmu_broker_page_response_code */
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_page_response, 32);
@@ -444,7 +447,7 @@ struct smmu_broker_access {
     uint32_t vsmmu;
     uint32_t vsid;
     uint64_t iova;
-    uint32_t ssid;
+    uint32_t ssid;  /* 20 bits; 0 without SMMU_BROKER_ACCESS_SUBSTREAM */
     uint32_t flags; /* SMMU_BROKER_ACCESS_* */
     uint32_t size;  /* TRANSLATE: 0; DMA: 1…SMMU_BROKER_MAXIMUM_DATA */
     uint32_t reserved;

@@ -30,20 +30,19 @@ struct AddressSpace {
     private var parameter: UInt16 { hasStage2 ? vmid : 0 }
 
     /// Everything of the stream and more. A change of the STE or CD may have moved the stream to another regime before.
-    func all(_ isOwn: Bool, _ random: inout SplitMix64, _ lockstep: borrowing Lockstep) -> [NamedCommand] {
+    func all(
+        _ isOwn: Bool, stage2Too: Bool, _ random: inout SplitMix64, _ lockstep: borrowing Lockstep
+    ) -> [NamedCommand] {
         guard isOwn, !isEL2 else { return lockstep.allTranslations }
-        return ofVMID(&random) + lockstep.allTranslations.dropFirst()
+        return ofVMID(stage2Too: stage2Too, &random) + lockstep.allTranslations.dropFirst()
     }
 
-    /// Everything of the VMID.
-    func ofVMID(_ random: inout SplitMix64) -> [NamedCommand] {
+    /// Everything of the VMID; without `stage2Too` what stage 1 took part in will do.
+    func ofVMID(stage2Too: Bool, _ random: inout SplitMix64) -> [NamedCommand] {
         switch random.below(4) {
         case 0: return [NamedCommand("TLBI_NSNH_ALL", .make(.tlbiNSNHAll))]
-        case 1 where hasStage1 && hasStage2:
-            return [
-                NamedCommand("TLBI_NH_ALL", .tlbi(.tlbiNHAll, vmid: parameter)), everyIPA,
-            ]
-        case 2 where hasStage1 && !hasStage2: return [NamedCommand("TLBI_NH_ALL", .tlbi(.tlbiNHAll))]
+        case 1...2 where hasStage1 && !(stage2Too && hasStage2):
+            return [NamedCommand("TLBI_NH_ALL", .tlbi(.tlbiNHAll, vmid: parameter))]
         default:
             guard hasStage2 else { return [NamedCommand("TLBI_NSNH_ALL", .make(.tlbiNSNHAll))] }
             return [NamedCommand("TLBI_S12_VMALL", .tlbi(.tlbiS12VMAll, vmid: parameter))]

@@ -33,16 +33,17 @@ extension Lockstep {
             return [configuration] + allTranslations
         case .ste:
             return [configurationOfStream(isOwn, mutation, &random)]
-                + (mutation.level == 2 || random.chance(50) ? allTranslations : space.all(isOwn, &random, self))
+                + (mutation.level == 2 || random.chance(50)
+                    ? allTranslations : space.all(isOwn, stage2Too: true, &random, self))
         case .contextTableLevel1, .cd:
             let isOneCD = mutation.kind == .cd && isOwnContext && random.chance(50)
             let one = Command.cfgiCD(StreamID(mutation.sid), SubstreamID(mutation.ssid ?? 0))
             let configuration =
                 isOneCD ? NamedCommand("CFGI_CD", one) : configurationOfContexts(isOwn, mutation, &random)
-            return [configuration] + space.all(isOwn, &random, self)
+            return [configuration] + space.all(isOwn, stage2Too: false, &random, self)
         case .stage1Table:
             let narrow = isOwnContext && isInside(readers, mutation) && isAsBuilt(mutation)
-            guard narrow, random.chance(75) else { return space.all(isOwn, &random, self) }
+            guard narrow, random.chance(75) else { return space.all(isOwn, stage2Too: false, &random, self) }
             return [space.byAddress(mutation, random.chance(50) ? space.asid : nil, hasRanges, &random)]
         case .stage2Table:
             let isAlone = !mutation.stage2IsShared(by: scenario)
@@ -50,7 +51,7 @@ extension Lockstep {
             if narrow, random.chance(60) { return [space.byIPA(mutation, hasRanges, &random)] }
             // What stage 2 translated a CD's address to is in the CD caches.
             let contexts = configurationOfContexts(isOwn, mutation, &random)
-            return (isAlone ? [] : [contexts]) + (isOwn ? space.ofVMID(&random) : allTranslations)
+            return (isAlone ? [] : [contexts]) + (isOwn ? space.ofVMID(stage2Too: true, &random) : allTranslations)
         }
     }
 

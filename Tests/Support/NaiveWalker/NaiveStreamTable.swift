@@ -38,7 +38,9 @@ struct NaiveStreamTable {
     /// The base address, aligned to the size of the table that it points to. The size is what LOG2SIZE says, even when
     /// there are fewer StreamIDs.
     private func aligned(entryBytes: UInt64, indexBits: Int) -> UInt64 {
-        base.keeping(51, 6).alignedDown(to: max(64, entryBytes &<< UInt64(indexBits)))
+        // A table of more bytes than there are addresses begins at 0.
+        guard entryBytes.leadingZeroBitCount > indexBits else { return 0 }
+        return base.keeping(51, 6).alignedDown(to: max(64, entryBytes &<< UInt64(indexBits)))
     }
 
     private func fetch(

@@ -1,0 +1,20 @@
+/// Integers, little-endian.
+package protocol WireInteger: WireValue, FixedWidthInteger, BitwiseCopyable {}
+
+extension WireInteger {
+    package static var byteCount: Int { MemoryLayout<Self>.size }
+
+    package static func load(from packet: RawSpan, at offset: Int) -> Self {
+        // SAFETY: any bits are an integer, and the call itself checks the bounds.
+        Self(littleEndian: unsafe packet.unsafeLoadUnaligned(fromByteOffset: offset, as: Self.self))
+    }
+
+    package func store(into packet: inout MutableRawSpan, at offset: Int) {
+        packet.storeBytes(of: littleEndian, toByteOffset: offset, as: Self.self)
+    }
+}
+
+extension UInt8: WireInteger {}
+extension UInt16: WireInteger {}
+extension UInt32: WireInteger {}
+extension UInt64: WireInteger {}

@@ -9,7 +9,8 @@ package struct CaptureMemory: PhysicalMemory {
 
     package init(pages: CapturePages) {
         self.pages = pages
-        var candidate: UInt64 = 0x000f_ffff_ffff_0000
+        // No address that a broken pointer is likely to have, such as all ones: reads there must abort.
+        var candidate: UInt64 = 0x000d_5a3c_96e1_0000
         while pages.contains(candidate) || pages.contains(candidate &+ 0x1000) { candidate &-= 0x1_0000 }
         queues = candidate
     }

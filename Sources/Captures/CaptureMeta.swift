@@ -1,6 +1,9 @@
 import JSON
 
 /// What `meta.json` says, as far as a replay needs it.
+///
+/// Only the registers that a translation depends on have to be there and make sense. The rest is bookkeeping of whoever
+/// recorded: what of it cannot be understood is left out, because no answer depends on it.
 struct CaptureMeta {
     let title: String
     let origin: String
@@ -28,64 +31,59 @@ struct CaptureMeta {
     }
 
     private init(_ fields: Fields) throws(FieldError) {
-        title = try fields.string("title")
-        origin = try fields.string("origin")
+        title = fields["title"]?.string ?? ""
+        origin = fields["origin"]?.string ?? ""
         registers = try CaptureRegisters(try CaptureMeta.registers(fields["registers"]))
-        marks = try CaptureMeta.marks(fields["marks"])
-        streams = try CaptureMeta.streams(fields["streams"])
-        declaredRows = try fields.fields("oracle")?["rows"]?.integer.flatMap(Int.init(exactly:))
+        marks = (fields["marks"]?.array ?? []).compactMap(CaptureMark.init)
+        streams = CaptureMeta.streams(fields["streams"])
+        declaredRows = fields["oracle"]?["rows"]?.integer.flatMap(Int.init(exactly:))
     }
 
     private static func registers(_ value: JSONValue?) throws(FieldError) -> [String: UInt64] {
         guard let object = value?.object else { throw FieldError("The object \"registers\" is missing.") }
         let fields = try Fields(.object(object))
         var registers: [String: UInt64] = [:]
-        for name in object.keys { registers[name] = try fields.uint64(name) }
+        for name in object.keys where fields[name] != nil {
+            if CaptureRegisters.used.contains(name) {
+                registers[name] = try fields.uint64(name)
+            } else {
+                registers[name] = fields[name]?.uint64
+            }
+        }
         return registers
     }
 
-    private static func marks(_ value: JSONValue?) throws(FieldError) -> [CaptureMark] {
-        guard let value else { return [] }
-        guard let list = value.array else { throw FieldError("\"marks\" must be a list.") }
-        return try list.map { item throws(FieldError) in
-            let fields = try Fields(item)
-            return CaptureMark(
-                name: try fields.string("name"),
-                commands: Int(try fields.uint32("commands")),
-                events: Int(try fields.uint32("events")))
-        }
-    }
-
     /// Reads either form: a map by StreamID, as recorded captures have it, or a list, as generated ones do.
-    private static func streams(_ value: JSONValue?) throws(FieldError) -> [CaptureStream] {
+    private static func streams(_ value: JSONValue?) -> [CaptureStream] {
         var streams: [CaptureStream] = []
         switch value {
-        case nil, .null: break
         case .object(let map):
             for (key, item) in map.members {
-                guard let sid = UInt32(key) else { throw FieldError("\"streams\" has \"\(key)\" for a StreamID.") }
-                streams.append(try CaptureStream(try Fields(item), sid: sid))
+                if let sid = UInt32(key) { streams.append(CaptureStream(item, sid: sid)) }
             }
         case .array(let list):
             for item in list {
-                let fields = try Fields(item)
-                streams.append(try CaptureStream(fields, sid: try fields.uint32("sid")))
+                if let sid = item["sid"]?.uint32 { streams.append(CaptureStream(item, sid: sid)) }
             }
-        default: throw FieldError("\"streams\" must be a map or a list.")
+        default: break
         }
         return streams.sorted { $0.sid < $1.sid }
     }
 }
 
+extension CaptureMark {
+    fileprivate init?(_ value: JSONValue) {
+        guard let name = value["name"]?.string, let commands = value["commands"]?.uint32,
+            let events = value["events"]?.uint32
+        else { return nil }
+        self.init(name: name, commands: Int(commands), events: Int(events))
+    }
+}
+
 extension CaptureStream {
-    fileprivate init(_ fields: Fields, sid: UInt32) throws(FieldError) {
-        func optional(_ key: String) throws(FieldError) -> UInt32? {
-            fields[key] == nil ? nil : try fields.uint32(key)
-        }
-        self.sid = sid
-        asid = try optional("asid")
-        vmid = try optional("vmid")
-        granuleBits = try optional("g")
-        stage = try optional("kind")
+    fileprivate init(_ value: JSONValue, sid: UInt32) {
+        self.init(
+            sid: sid, asid: value["asid"]?.uint32, vmid: value["vmid"]?.uint32, granuleBits: value["g"]?.uint32,
+            stage: value["kind"]?.uint32)
     }
 }

@@ -1,6 +1,6 @@
 /// The registers of the SMMU at the moment of the capture.
 package struct CaptureRegisters: Equatable, Sendable {
-    /// All of them by the names of IHI 0070 without the `SMMU_` in front, except that CR0ACK, IRQ_CTRL and the queue
+    /// All that have a number, by the names of IHI 0070 without the `SMMU_` in front, except that CR0ACK, IRQ_CTRL and the queue
     /// registers are spelt as in the file.
     package let values: [String: UInt64]
 
@@ -17,6 +17,12 @@ package struct CaptureRegisters: Equatable, Sendable {
     package let gbpa: UInt32
     package let strtabBase: UInt64
     package let strtabBaseConfig: UInt32
+
+    /// The registers that a translation depends on.
+    static let used: Set = [
+        "IDR0", "IDR1", "IDR2", "IDR3", "IDR4", "IDR5", "IIDR", "AIDR", "CR0", "CR1", "CR2", "GBPA", "STRTAB_BASE",
+        "STRTAB_BASE_CFG",
+    ]
 
     /// Takes the registers that a translation depends on out of all; those that say nothing when zero may be missing.
     init(_ values: [String: UInt64]) throws(FieldError) {

@@ -41,7 +41,7 @@ extension CaptureRow {
         } else {
             alternative = nil
         }
-        src = try fields.string("src")
+        src = fields["src"]?.string ?? ""
         self.line = line
     }
 }

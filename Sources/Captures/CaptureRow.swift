@@ -32,7 +32,7 @@ package struct CaptureRow: Equatable, Sendable {
     package let answer: CaptureAnswer
     /// The earlier answer, when it is right as well: between the change of a valid entry and its invalidation.
     package let alternative: CaptureAnswer?
-    /// Who gave the answer, joined by `+`.
+    /// Who gave the answer, joined by `+`; empty if the row does not say.
     package let src: String
     /// The line of the file, from 1.
     package let line: Int

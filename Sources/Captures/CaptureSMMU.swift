@@ -4,19 +4,24 @@ package import SMMUv3
 /// A software SMMU in the state that a capture recorded, with queues of its own, and asked the capture's way.
 package struct CaptureSMMU: ~Copyable {
     package var smmu: SoftwareSMMU<CaptureMemory>
+    /// A page each at most, 256 commands and 128 events, or as many as IDR1 allows.
+    private let commandQueue: QueuePointers
+    private let eventQueue: QueuePointers
 
     package init(_ capture: borrowing Capture) {
         let memory = CaptureMemory(pages: capture.pages)
         let queues = memory.queues
-        smmu = SoftwareSMMU(memory: memory, ids: IDRegisters(capture.registers))
+        let ids = IDRegisters(capture.registers)
+        commandQueue = QueuePointers(log2Size: min(8, ids.commandQueueLog2Size))
+        eventQueue = QueuePointers(log2Size: min(7, ids.eventQueueLog2Size))
+        smmu = SoftwareSMMU(memory: memory, ids: ids)
         smmu.registers.cr1 = capture.registers.cr1
         smmu.registers.cr2 = capture.registers.cr2
         smmu.registers.gbpa = capture.registers.gbpa
         smmu.registers.streamTableBase = capture.registers.strtabBase
         smmu.registers.streamTableBaseConfig = capture.registers.strtabBaseConfig
-        // One page each: 256 commands and 128 events.
-        smmu.registers.commandQueueBase = queues | 8
-        smmu.registers.eventQueueBase = (queues &+ 0x1000) | 7
+        smmu.registers.commandQueueBase = queues | UInt64(commandQueue.log2Size)
+        smmu.registers.eventQueueBase = (queues &+ 0x1000) | UInt64(eventQueue.log2Size)
         // The queues are on whatever the capture says: generated ones have them off.
         smmu.registers.cr0 = capture.registers.cr0
         smmu.registers.eventQueueEnabled = true
@@ -39,15 +44,19 @@ package struct CaptureSMMU: ~Copyable {
         case .bypassed(let pa): return .bypass(pa: pa)
         case .aborted: return .abort
         case .faulted(let termination): return .fault(event: termination.record.name, record: record)
-        case .stalled(let stalled, _): return .fault(event: stalled.name, record: record)
-        // Nothing is ever stalled for long here, so that this cannot happen with a table of at least one tag.
+        case .stalled(let stalled, let tag):
+            // Nobody waits for this transaction: it must not keep the tag from later ones.
+            _ = smmu.execute(.resume(StreamID(streamID), tag: tag, .terminate))
+            while smmu.takeResumption() != nil {}
+            return .fault(event: stalled.name, record: record)
+        // Cannot happen: one transaction at a time waits, and there is at least one tag.
         case .backpressured: return .fault(event: "backpressure", record: record)
         }
     }
 
     /// Puts a command into the command queue and has it executed; the error at which the queue stopped, if it did.
     package mutating func execute(_ command: Command) -> CommandQueueError? {
-        let queue = QueuePointers(log2Size: 8)
+        let queue = commandQueue
         let prod = smmu.registers.commandQueueProd
         let location = smmu.memory.queues &+ UInt64(queue.index(prod) * QueuePointers.commandBytes)
         _ = smmu.memory.storeWord(command.d0, at: location)
@@ -64,7 +73,7 @@ package struct CaptureSMMU: ~Copyable {
 
     /// The one record that the last transaction left in the event queue; empty when there is none.
     private mutating func takeEvent() -> [UInt8] {
-        let queue = QueuePointers(log2Size: 7)
+        let queue = eventQueue
         let cons = smmu.registers.eventQueueCons
         guard !queue.isEmpty(prod: smmu.registers.eventQueueProd, cons: cons) else { return [] }
         let location = smmu.memory.queues &+ 0x1000 &+ UInt64(queue.index(cons) * QueuePointers.eventBytes)

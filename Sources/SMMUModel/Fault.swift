@@ -84,12 +84,12 @@ struct AccessAttributes {
 
     init(_ transaction: Transaction) {
         privileged = transaction.privileged
-        instruction = transaction.instruction && !transaction.write
+        instruction = transaction.instruction && transaction.mayBeInstruction
     }
 
     /// PRIVCFG and INSTCFG: 2 and 3 replace what came in (IHI 0070, 5.2 and 13.1.2).
-    mutating func apply(privilege: UInt8, instruction override: UInt8, write: Bool) {
+    mutating func apply(privilege: UInt8, instruction override: UInt8, to transaction: Transaction) {
         if privilege >= 2 { privileged = privilege == 3 }
-        if override >= 2, !write { instruction = override == 3 }
+        if override >= 2, transaction.mayBeInstruction { instruction = override == 3 }
     }
 }

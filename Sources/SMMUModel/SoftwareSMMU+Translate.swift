@@ -29,7 +29,7 @@ extension SoftwareSMMU {
         do throws(Fault) {
             let stream = try stream(transaction.streamID, &observer)
             access.apply(
-                privilege: stream.privilegeOverride, instruction: stream.instructionOverride, write: transaction.write)
+                privilege: stream.privilegeOverride, instruction: stream.instructionOverride, to: transaction)
             (policy.stage2Record, policy.stage2Stall) = (stream.stage2.record, stream.stage2.stall)
             if stream.config.aborts { return .aborted }
             if transaction.kind != .untranslated, let result = try checkATS(transaction, stream) { return result }

@@ -9,7 +9,7 @@ public struct Transaction: Hashable, Sendable {
     public var address: UInt64
     public var write: Bool
     public var privileged: Bool
-    /// An instruction fetch; of reads only.
+    /// An instruction fetch; of reads only. A translation request asks with it for execution too, also one for writing.
     public var instruction: Bool
     public var kind: Kind
 
@@ -26,8 +26,13 @@ public struct Transaction: Hashable, Sendable {
         privileged: Bool = false, instruction: Bool = false, kind: Kind = .untranslated
     ) {
         (self.streamID, self.address, self.substreamID) = (streamID, address, substreamID)
-        (self.write, self.privileged, self.instruction, self.kind) = (write, privileged, instruction && !write, kind)
+        (self.write, self.privileged, self.kind) = (write, privileged, kind)
+        self.instruction = false
+        self.instruction = instruction && mayBeInstruction
     }
+
+    /// Writes are data; a request for both directions makes none (IHI 0070, 3.9.1 and 13.1.2).
+    var mayBeInstruction: Bool { !write || kind == .translationRequest }
 }
 
 /// What became of a transaction.

@@ -37,6 +37,26 @@ import Testing
         #expect(capture.marks.isEmpty && capture.streams.isEmpty && capture.declaredRows == nil)
     }
 
+    /// Bookkeeping that says nothing, or something else than expected: no answer depends on it.
+    @Test(arguments: [
+        #""marks": null, "streams": null, "oracle": null, "counts": 1.5"#, #""marks": {}, "streams": 1, "oracle": 300"#,
+        #""marks": [{"name": "boot", "commands": null}, 1], "streams": [{"sid": "x"}, {"sid": 8, "asid": -1}, null]"#,
+        #""streams": {"0x8": {"asid": 1}, "8": {"asid": -1, "g": "4k"}}, "guest": [{"a": [1e3]}]"#,
+    ])
+    func loadsWithOddBookkeeping(members: String) throws {
+        let registers = #""CMDQ_BASE": null, "IRQ_CFG": [1], "NOTE": "none", "IDR0""#
+        let text = BrokenCaptureTests.meta
+            .replacingOccurrences(of: #""title": "two pages", "origin": "generated""#, with: members)
+            .replacingOccurrences(of: #""IDR0""#, with: registers)
+        let row = BrokenCaptureTests.row.replacingOccurrences(of: #""src":"reference-walker","#, with: "")
+        let directory = try capture(with: "meta.json", Array(text.utf8))
+        try Data(row.utf8).write(to: URL(fileURLWithPath: "\(directory)/oracle.jsonl"))
+        let capture = try Capture(directory: directory)
+        #expect(capture.registers.strtabBase == 0x1000 && capture.registers["NOTE"] == nil)
+        #expect(capture.streams.allSatisfy { $0.sid == 8 && $0.asid == nil } && capture.marks.isEmpty)
+        #expect(try capture.rows().map(\.answer) == [.bypass(pa: 0x1000)])
+    }
+
     static let brokenFiles: [(file: String, content: [UInt8]?, saying: String)] = [
         ("pages.bin", Array(repeating: 0, count: 4095), "4095 bytes"),
         ("pages.bin", [], "0 bytes"),

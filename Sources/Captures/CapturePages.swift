@@ -8,10 +8,10 @@ package struct CapturePages: Sendable {
     @usableFromInline static let wordsPerPage = 512
 
     /// The addresses of the pages, ascending.
-    package let addresses: [UInt64]
+    package private(set) var addresses: [UInt64]
 
     @usableFromInline private(set) var words: [UInt64]
-    @usableFromInline let table: PageTable
+    @usableFromInline private(set) var table: PageTable
 
     /// Makes memory of these pages, all zero. The addresses must be ascending multiples of the page size.
     package init(zeroPagesAt addresses: [UInt64]) {
@@ -64,6 +64,24 @@ package struct CapturePages: Sendable {
             words[index] = words[index] & ~(0xff << shift) | UInt64(byte) << shift
         }
         return true
+    }
+
+    /// Stores bytes as ``store(bytes:at:)`` does, into pages that are made, all zero, where they are absent; false, and
+    /// nothing is stored, if the end of the address space lies between the bytes. Making a page costs a look at all.
+    package mutating func storeAddingPages(bytes: [UInt8], at pa: UInt64) -> Bool {
+        guard !bytes.isEmpty else { return true }
+        let (last, overflow) = pa.addingReportingOverflow(UInt64(bytes.count) - 1)
+        guard !overflow else { return false }
+        for number in pa >> 12...last >> 12 where table.page(number) == nil { addPage(number) }
+        return store(bytes: bytes, at: pa)
+    }
+
+    private mutating func addPage(_ number: UInt64) {
+        var pages = addresses.compactMap { address in table.page(address >> 12).map { (address >> 12, $0) } }
+        pages.append((number, words.count / CapturePages.wordsPerPage))
+        words += repeatElement(0, count: CapturePages.wordsPerPage)
+        addresses = pages.map { $0.0 << 12 }.sorted()
+        table = PageTable(pages: pages, count: pages.count)
     }
 
     @inlinable func wordIndex(_ pa: UInt64) -> Int? {

@@ -7,11 +7,13 @@ extension CaptureAnswer {
         case "ok":
             self = .ok(
                 pa: try fields.uint64("pa"),
-                permissions: try CapturePermissions(letters: try fields.string("perm")),
-                stage: try fields.stage())
+                permissions: fields["perm"] == nil ? nil : try CapturePermissions(letters: try fields.string("perm")),
+                stage: fields["stage"] == nil ? nil : try fields.stage())
         case "bypass": self = .bypass(pa: try fields.uint64("pa"))
         case "abort": self = .abort
-        case "fault": self = .fault(event: try fields.string("event"), record: try fields.record("record"))
+        case "fault":
+            self = .fault(
+                event: try fields.string("event"), record: fields["record"] == nil ? nil : try fields.record("record"))
         case let other: throw FieldError("\"result\" must be ok, bypass, abort or fault, not \"\(other)\".")
         }
     }

@@ -7,17 +7,17 @@ package struct CapturePermissions: OptionSet, Hashable, Sendable {
     package static let write = CapturePermissions(rawValue: 2)
 }
 
-/// What an SMMU does with one access. Two answers agree when they are equal.
+/// What an SMMU does with one access. A recording may leave parts unsaid; they are nil then.
 package enum CaptureAnswer: Equatable, Sendable {
     /// Translated. Stage: 1, 2, or 3 for both.
-    case ok(pa: UInt64, permissions: CapturePermissions, stage: Int)
+    case ok(pa: UInt64, permissions: CapturePermissions?, stage: Int?)
     /// Passed on unchanged.
     case bypass(pa: UInt64)
     /// Terminated by STE.Config or GBPA, and nothing is recorded.
     case abort
     /// Terminated by an event (its name in IHI 0070). The record has 32 bytes in memory order; it is empty when the
     /// configuration suppresses it.
-    case fault(event: String, record: [UInt8])
+    case fault(event: String, record: [UInt8]?)
 }
 
 /// One question and its answer.
@@ -37,8 +37,6 @@ package struct CaptureRow: Equatable, Sendable {
     /// The line of the file, from 1.
     package let line: Int
 
-    /// Whether this answer is one of those that are right.
-    package func accepts(_ other: CaptureAnswer) -> Bool { other == answer || other == alternative }
 }
 
 /// One operation of a script.

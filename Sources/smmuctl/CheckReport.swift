@@ -97,13 +97,15 @@ extension CaptureAnswer {
         switch self {
         case .ok(let pa, let permissions, let stage):
             return [
-                ("result", "ok"), ("pa", pa.hex), ("permissions", permissions.letters), ("stage", String(stage)),
+                ("result", "ok"), ("pa", pa.hex), ("permissions", permissions?.letters ?? "not said"),
+                ("stage", stage.map(String.init) ?? "not said"),
             ]
         case .bypass(let pa): return [("result", "bypass"), ("pa", pa.hex)]
         case .abort: return [("result", "abort")]
         case .fault(let event, let bytes):
-            var parts = [("result", "fault"), ("event", event.visible), ("recorded", bytes.isEmpty ? "no" : "yes")]
-            guard let record = EventRecord(bytes: bytes) else { return parts }
+            let recorded = bytes.map { $0.isEmpty ? "no" : "yes" } ?? "not said"
+            var parts = [("result", "fault"), ("event", event.visible), ("recorded", recorded)]
+            guard let record = EventRecord(bytes: bytes ?? []) else { return parts }
             parts += record.describe().map { ("record \($0.name)", $0.text) }
             parts += record.words.array.enumerated().map { ("record word \($0.offset)", $0.element.hexWord) }
             return parts
@@ -115,13 +117,13 @@ extension CaptureAnswer {
         switch self {
         case .ok(let pa, let permissions, let stage):
             [
-                "result": "ok", "pa": .hex(pa), "perm": .string(permissions.letters),
-                "stage": .integer(Int64(stage)),
+                "result": "ok", "pa": .hex(pa), "perm": permissions.map { .string($0.letters) } ?? .null,
+                "stage": stage.map { .integer(Int64($0)) } ?? .null,
             ]
         case .bypass(let pa): ["result": "bypass", "pa": .hex(pa)]
         case .abort: ["result": "abort"]
         case .fault(let event, let record):
-            ["result": "fault", "event": .string(event), "record": .string(record.hexBytes)]
+            ["result": "fault", "event": .string(event), "record": record.map { .string($0.hexBytes) } ?? .null]
         }
     }
 }

@@ -80,7 +80,7 @@ import Testing
         #expect(json["failures"] == [["path": "no-such-directory", "reason": "there is no such directory."]])
     }
 
-    /// A script with a command that no SMMU takes, and a store to memory that is not there.
+    /// A script with a command that no SMMU takes, and a store beyond the last address.
     @Test func stepsThatFailAreNamed() throws {
         let directory = try copyOfCapture("seq-short")
         var seen = 0
@@ -91,7 +91,7 @@ import Testing
             case 1:
                 return line.replacingOccurrences(of: "\"data\":\"", with: "\"data\":\"ff")
                     .replacingOccurrences(of: "00\"}", with: "\"}")
-            case 2: return "{\"op\":\"write\",\"pa\":\"0x999999999000\",\"data\":\"00\"}"
+            case 2: return "{\"op\":\"write\",\"pa\":\"0xffffffffffffffff\",\"data\":\"0000\"}"
             default: return nil
             }
         }
@@ -100,11 +100,12 @@ import Testing
         #expect(
             run.lines.contains("  steps.jsonl, line 4: opcode 0xff stopped the queue: CERROR_ILL"), "\(run.output)")
         #expect(
-            run.lines.contains("  steps.jsonl, line 5: the store to 0x999999999000 goes beyond the captured pages"),
+            run.lines.contains(
+                "  steps.jsonl, line 5: the store to 0xffffffffffffffff goes beyond the end of the address space"),
             "\(run.output)")
         let steps = try Run(["model", "check", "--json", directory]).json()["captures"]?[0]?["failedSteps"]
         #expect(steps?[0]?["line"] == 4)
-        #expect(steps?[1]?["problem"] == "the store to 0x999999999000 goes beyond the captured pages")
+        #expect(steps?[1]?["problem"] == "the store to 0xffffffffffffffff goes beyond the end of the address space")
     }
 
     /// One damaged capture does not keep the others from being checked.

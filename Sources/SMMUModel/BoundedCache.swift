@@ -12,8 +12,8 @@ struct CacheKey: Equatable {
 
 /// A fully associative cache of fixed capacity; when it is full, the oldest slot makes room.
 ///
-/// It never grows past its capacity, whatever it is fed, and does not allocate once it has been full. All times but
-/// those of the `removeAll`s are those of one hash look-up.
+/// It never grows past its capacity, whatever it is fed, and does not allocate once it has been full. A look-up follows
+/// one hash chain. The hash is no secret: keys chosen to collide make a chain as long as the capacity, and no longer.
 struct BoundedCache<Value> {
     /// What look-ups and scans read of an entry; its value stands apart, so that more of these fit a cache line.
     private struct Slot {

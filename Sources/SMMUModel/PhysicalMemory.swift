@@ -10,6 +10,10 @@ public protocol PhysicalMemory {
 
     /// Stores a word at an 8-byte aligned address; false is an external abort, and nothing is stored.
     mutating func storeWord(_ value: UInt64, at address: UInt64) -> Bool
+
+    /// Stores four bytes at a 4-byte aligned address, as an MSI does; false is an external abort. Memory that others write
+    /// at the same time has to do it as one store: what stands in for it here reads and writes eight bytes.
+    mutating func store32(_ value: UInt32, at address: UInt64) -> Bool
 }
 
 extension PhysicalMemory {
@@ -24,8 +28,7 @@ extension PhysicalMemory {
         return line
     }
 
-    /// Stores four bytes at a 4-byte aligned address, as an MSI does.
-    public mutating func storeHalfWord(_ value: UInt32, at address: UInt64) -> Bool {
+    public mutating func store32(_ value: UInt32, at address: UInt64) -> Bool {
         let aligned = address & ~7
         guard var word = loadWord(at: aligned) else { return false }
         let low = address & 4 == 0

@@ -85,7 +85,7 @@ extension SoftwareSMMU {
         }
         if case .interrupt(let address, let data) = signal {
             if ids.msiSupported, address != 0 {
-                if !memory.storeHalfWord(data, at: address) { raise(.commandQueueMSIAbort) }
+                if !memory.store32(data, at: address) { raise(.commandQueueMSIAbort) }
             } else {
                 interrupts.insert(.commandSync)
             }

@@ -8,6 +8,7 @@ extension SoftwareSMMU {
     /// consumed until software has acknowledged it.
     @discardableResult
     public mutating func processCommandQueue(limit: Int = .max) -> Int {
+        endStallsWhileDisabled()
         writePendingEvents()
         let queue = commandQueue
         var completed = 0

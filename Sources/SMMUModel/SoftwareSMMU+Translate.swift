@@ -58,6 +58,7 @@ extension SoftwareSMMU {
     }
 
     private mutating func resultWhileDisabled(_ transaction: Transaction) -> TranslationResult {
+        endStallsWhileDisabled()
         if transaction.kind != .untranslated {
             let id: EventID = transaction.kind == .translated ? .translationForbidden : .badATSRequest
             return terminate(transaction, AccessAttributes(transaction), .configuration(id), FaultPolicy())

@@ -30,9 +30,11 @@ public struct SMMUCapacity: Hashable, Sendable {
 /// caches a fault, an invalid descriptor, or an ILLEGAL STE or CD.
 public struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
     public var memory: Memory
+    /// What this SMMU is: the registers it was made with, without what it does not do (``IDRegisters/modelled``).
     public let ids: IDRegisters
     /// What software reads and writes. Set the fields as a driver would; queues are worked on by
-    /// ``processCommandQueue(limit:)``, and turning SMMUEN off takes effect with the next transaction.
+    /// ``processCommandQueue(limit:)``. Turning SMMUEN off takes effect with the next transaction or command, or at once
+    /// with ``disable()``.
     public var registers = SMMURegisters()
 
     let outputAddressSize: Int
@@ -51,6 +53,7 @@ public struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
     public var interrupts: Interrupts = []
 
     public init(memory: Memory, ids: IDRegisters, capacity: SMMUCapacity = SMMUCapacity()) {
+        let ids = ids.modelled
         self.memory = memory
         self.ids = ids
         outputAddressSize = ids.outputAddressSize
@@ -77,7 +80,7 @@ public struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
         (tlb.count, streams.count, contexts.count, atc.count)
     }
 
-    /// Forgets everything cached, as a reset does; devices' ATCs included.
+    /// Forgets everything cached, devices' ATCs included. Transactions that wait go on waiting.
     public mutating func invalidateEverything() {
         tlb.removeAll()
         streams.removeAll()

@@ -70,7 +70,12 @@ extension SoftwareSMMU {
     /// Turns translation off (SMMUEN = 0): transactions that wait are aborted (IHI 0070, 3.12.2). Caches stay.
     public mutating func disable() {
         registers.smmuEnabled = false
-        stalls.answerAll(nil, .abort)
+        endStallsWhileDisabled()
+    }
+
+    /// Nothing waits while SMMUEN is 0, however it came to be so.
+    mutating func endStallsWhileDisabled() {
+        if stalls.count > 0, !registers.smmuEnabled { stalls.answerAll(nil, .abort) }
     }
 
     /// TERM_MODEL leaves no quiet end: a transaction terminated without Ab aborts all the same.

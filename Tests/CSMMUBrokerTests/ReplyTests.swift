@@ -96,7 +96,7 @@ struct ReplyTests {
         var body = PacketBytes(bytes: [UInt8](repeating: 0, count: 72))
         body.add(claimed)
         body.add(UInt32(0))
-        body.bytes += [UInt8](repeating: 0x41, count: 64)
+        body.bytes += [UInt8](repeating: 0x41, count: 2 * MemoryLayout<smmu_broker_narrowing>.size)
         try peer.sendReply(Reply(SMMU_BROKER_VSMMU_CREATE, body: body.bytes))
         var reply = smmu_broker_vsmmu_create_reply()
         var narrowings = [smmu_broker_narrowing](repeating: smmu_broker_narrowing(), count: 2)

@@ -34,10 +34,12 @@ import Testing
     @Test("a script's store makes the pages it needs, and leaves their other bytes zero")
     func storeAddsPages() {
         var pages = CapturePages(zeroPagesAt: [0x4000])
-        #expect(pages.storeAddingPages(bytes: [1, 2, 3, 4], at: 0x8ffe))
+        let stored = pages.storeAddingPages(bytes: [1, 2, 3, 4], at: 0x8ffe)
+        #expect(stored)
         #expect(pages.addresses == [0x4000, 0x8000, 0x9000])
         #expect(pages.word(at: 0x8ff8) == 0x0201_0000_0000_0000 && pages.word(at: 0x9000) == 0x0403)
         #expect(pages.word(at: 0x4000) == 0 && pages.word(at: 0xa000) == nil)
-        #expect(!pages.storeAddingPages(bytes: [1, 2], at: .max))
+        let storedBeyond = pages.storeAddingPages(bytes: [1, 2], at: .max)
+        #expect(!storedBeyond)
     }
 }

@@ -57,13 +57,13 @@ struct BoundedCache<Value> {
         return values[slot]
     }
 
-    /// Caches `value`; returns the key that had to make room for it.
+    /// Caches `value`; returns its slot, and the key that had to make room for it.
     @discardableResult
-    mutating func insert(_ key: CacheKey, _ value: Value) -> CacheKey? {
+    mutating func insert(_ key: CacheKey, _ value: Value) -> (slot: Int, evicted: CacheKey?) {
         if heads.isEmpty { allocate() }
         if let slot = slot(of: key) {
             values[slot] = value
-            return nil
+            return (slot, nil)
         }
         let chain = chain(of: key)
         var evicted: CacheKey?
@@ -77,7 +77,7 @@ struct BoundedCache<Value> {
             values.append(value)
             heads[chain] = Int32(truncatingIfNeeded: slot)
             count &+= 1
-            return nil
+            return (slot, nil)
         } else {
             slot = hand
             hand = hand &+ 1 == capacity ? 0 : hand &+ 1
@@ -89,7 +89,7 @@ struct BoundedCache<Value> {
         values[slot] = value
         heads[chain] = Int32(truncatingIfNeeded: slot)
         count &+= 1
-        return evicted
+        return (slot, evicted)
     }
 
     @discardableResult

@@ -87,7 +87,8 @@ extension SoftwareSMMU {
 
     private mutating func splitStage(_ streamID: StreamID) -> Bool {
         var observer = NoObserver()
-        guard let stream = try? stream(streamID, &observer) else { return false }
+        guard let slot = try? streamSlot(streamID, &observer) else { return false }
+        let stream = streams.values[slot]
         return stream.ats == .splitStage
     }
 

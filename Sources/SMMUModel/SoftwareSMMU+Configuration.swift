@@ -1,24 +1,28 @@
 import SMMUv3
 
 extension SoftwareSMMU {
-    /// The configuration of a stream, from the STE cache or the stream table (IHI 0070, 3.3 and 5.1).
+    /// The configuration of a stream, from the STE cache or the stream table (IHI 0070, 3.3 and 5.1): its slot in the
+    /// cache, which holds until another STE is fetched. Copies of configurations cost more than a TLB hit should.
     @inline(__always)
-    mutating func stream(
-        _ streamID: StreamID, _ observer: inout some WalkObserver
-    ) throws(Fault) -> StreamConfiguration {
+    mutating func streamSlot(_ streamID: StreamID, _ observer: inout some WalkObserver) throws(Fault) -> Int {
         let key = CacheKey(page: UInt64(streamID.rawValue), tag: 0)
         if let slot = streams.slot(of: key) {
             observer.saw(.cached(.streamTableEntry))
-            return streams.values[slot]
+            return slot
         }
+        return try fetchStream(streamID, key, &observer)
+    }
+
+    @inline(never)
+    private mutating func fetchStream(
+        _ streamID: StreamID, _ key: CacheKey, _ observer: inout some WalkObserver
+    ) throws(Fault) -> Int {
         let location = try streamTableEntryAddress(streamID, &observer)
         guard let words = memory.loadLine(at: location) else { throw .fetch(.steFetch, at: location) }
         let ste = StreamTableEntry(words: words)
         observer.saw(.streamTableEntry(ste, at: location))
         guard ste.illegalities(on: ids).isEmpty else { throw .configuration(.badSTE) }
-        let configuration = StreamConfiguration(ste, on: ids)
-        streams.insert(key, configuration)
-        return configuration
+        return streams.insert(key, StreamConfiguration(ste, on: ids)).slot
     }
 
     private mutating func streamTableEntryAddress(
@@ -46,17 +50,25 @@ extension SoftwareSMMU {
         return descriptor.l2Pointer &+ index &* 64
     }
 
-    /// The configuration of one address space of a stream, from the CD cache or the CD table (IHI 0070, 5.3, 5.4).
+    /// The configuration of one address space of a stream, from the CD cache or the CD table (IHI 0070, 5.3, 5.4): its
+    /// slot in the cache, which holds until another CD is fetched.
     @inline(__always)
-    mutating func context(
-        _ streamID: StreamID, _ substream: SubstreamID, _ stream: StreamConfiguration,
-        _ observer: inout some WalkObserver
-    ) throws(Fault) -> ContextConfiguration {
+    mutating func contextSlot(
+        _ streamID: StreamID, _ substream: SubstreamID, _ streamSlot: Int, _ observer: inout some WalkObserver
+    ) throws(Fault) -> Int {
         let key = CacheKey(page: UInt64(streamID.rawValue), tag: UInt64(substream.rawValue))
         if let slot = contexts.slot(of: key) {
             observer.saw(.cached(.contextDescriptor))
-            return contexts.values[slot]
+            return slot
         }
+        return try fetchContext(substream, streamSlot, key, &observer)
+    }
+
+    @inline(never)
+    private mutating func fetchContext(
+        _ substream: SubstreamID, _ streamSlot: Int, _ key: CacheKey, _ observer: inout some WalkObserver
+    ) throws(Fault) -> Int {
+        let stream = streams.values[streamSlot]
         let ipa = try contextDescriptorAddress(substream, stream, &observer)
         let location = try fetchAddress(ipa, stream, &observer)
         guard let words = memory.loadLine(at: location) else { throw .fetch(.cdFetch, at: location) }
@@ -66,9 +78,7 @@ extension SoftwareSMMU {
         guard cd.illegalities(on: ids, stallDisabled: stream.stallDisabled, twoRanges: twoRanges).isEmpty else {
             throw .configuration(.badCD)
         }
-        let configuration = ContextConfiguration(cd, on: ids)
-        contexts.insert(key, configuration)
-        return configuration
+        return contexts.insert(key, ContextConfiguration(cd, on: ids)).slot
     }
 
     private mutating func contextDescriptorAddress(

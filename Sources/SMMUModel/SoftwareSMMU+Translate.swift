@@ -27,7 +27,8 @@ extension SoftwareSMMU {
         var access = AccessAttributes(transaction)
         var policy = FaultPolicy()
         do throws(Fault) {
-            let stream = try stream(transaction.streamID, &observer)
+            let streamSlot = try streamSlot(transaction.streamID, &observer)
+            let stream = streams.values[streamSlot]
             access.apply(
                 privilege: stream.privilegeOverride, instruction: stream.instructionOverride, to: transaction)
             (policy.stage2Record, policy.stage2Stall) = (stream.stage2.record, stream.stage2.stall)
@@ -35,23 +36,24 @@ extension SoftwareSMMU {
             if transaction.kind != .untranslated, let result = try checkATS(transaction, stream) { return result }
             if transaction.kind == .translated {
                 // Split stage: the address is an IPA, stage 1 has been done.
-                return try translateByStage2(transaction, access, stream, &observer)
+                return try translateByStage2(transaction, access, streamSlot, &observer)
             }
             switch stream.config {
             case .bypass: return try bypass(transaction)
             case .stage2:
                 if transaction.substreamID != nil { throw .configuration(.badSubstreamID) }
-                return try translateByStage2(transaction, access, stream, &observer)
+                return try translateByStage2(transaction, access, streamSlot, &observer)
             default: break
             }
             guard let substream = try substream(of: transaction, stream) else {
                 return stream.config == .nested
-                    ? try translateByStage2(transaction, access, stream, &observer) : try bypass(transaction)
+                    ? try translateByStage2(transaction, access, streamSlot, &observer) : try bypass(transaction)
             }
-            let context = try context(transaction.streamID, substream, stream, &observer)
+            let contextSlot = try contextSlot(transaction.streamID, substream, streamSlot, &observer)
+            let context = contexts.values[contextSlot]
             (policy.stage1Record, policy.stage1Stall) = (context.record, context.stall)
             policy.stage1Abort = context.abort
-            return try translateByStage1(transaction, access, stream, context, &observer)
+            return try translateByStage1(transaction, access, streamSlot, contextSlot, &observer)
         } catch {
             return terminate(transaction, access, error, policy)
         }
@@ -98,10 +100,10 @@ extension SoftwareSMMU {
 
     /// Stage 2 alone: of a stage 2 stream, of one whose stage 1 is bypassed, or of an address that ATS translated half.
     private mutating func translateByStage2(
-        _ transaction: Transaction, _ access: AccessAttributes, _ stream: StreamConfiguration,
-        _ observer: inout some WalkObserver
+        _ transaction: Transaction, _ access: AccessAttributes, _ streamSlot: Int, _ observer: inout some WalkObserver
     ) throws(Fault) -> TranslationResult {
         let address = transaction.address
+        let stream = streams.values[streamSlot]
         // Nothing has limited the address yet: one beyond the largest IPA is a stage 1 fault (IHI 0070, 3.4).
         if address > UInt64.ones(outputAddressSize) { throw .stage1(.addressSize) }
         let demand = Demand(transaction, access)
@@ -123,9 +125,11 @@ extension SoftwareSMMU {
     /// Stage 1, and stage 2 after it for a nested stream.
     @inline(__always)
     private mutating func translateByStage1(
-        _ transaction: Transaction, _ access: AccessAttributes, _ stream: StreamConfiguration,
-        _ context: ContextConfiguration, _ observer: inout some WalkObserver
+        _ transaction: Transaction, _ access: AccessAttributes, _ streamSlot: Int, _ contextSlot: Int,
+        _ observer: inout some WalkObserver
     ) throws(Fault) -> TranslationResult {
+        let stream = streams.values[streamSlot]
+        let context = contexts.values[contextSlot]
         let regime: Regime = stream.world == .el2 ? (registers.e2h ? .el2E2H : .el2) : .nsEL1
         let demand = Demand(transaction, access)
         let selected = try selectTable(context, transaction.address, regime: regime, privileged: access.privileged)
@@ -136,6 +140,18 @@ extension SoftwareSMMU {
             observer.saw(.cached(.tlb))
             return try finish(hit, selected.canonical, demand)
         }
+        return try walkAndCache(demand, selected, space, streamSlot, contextSlot, &observer)
+    }
+
+    /// The walk after a TLB miss, of its own so that a hit pays for nothing of it.
+    @inline(never)
+    private mutating func walkAndCache(
+        _ demand: Demand, _ selected: SelectedTable, _ space: TLBSpace, _ streamSlot: Int, _ contextSlot: Int,
+        _ observer: inout some WalkObserver
+    ) throws(Fault) -> TranslationResult {
+        let stream = streams.values[streamSlot]
+        let context = contexts.values[contextSlot]
+        let regime = space.regime
         let nested = stream.config == .nested
         let leaf =
             selected.upper

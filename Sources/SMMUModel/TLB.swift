@@ -85,7 +85,7 @@ struct TLB {
     /// Caches `entry` for the 2^`sizeLog2` bytes around `address`.
     mutating func insert(_ space: TLBSpace, _ address: UInt64, sizeLog2: Int, _ entry: TLBEntry) {
         let before = cache.count
-        let evicted = cache.insert(TLB.key(space, address, sizeLog2), entry)
+        let evicted = cache.insert(TLB.key(space, address, sizeLog2), entry).evicted
         if entry.global { mayHoldGlobalEntries = true }
         if entry.leafSizeLog2 > sizeLog2 { mayHoldFragments = true }
         if let evicted { note(TLBTag(word: evicted.tag).sizeLog2, -1) }

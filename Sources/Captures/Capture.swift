@@ -33,7 +33,7 @@ package struct Capture: Sendable {
         let files = CaptureDirectory(path: directory)
         let meta = try CaptureMeta(in: files)
         self.directory = directory
-        name = lastComponent(of: directory)
+        name = directoryName(directory)
         title = meta.title
         origin = meta.origin
         kind = try files.kind()

@@ -82,3 +82,13 @@ func littleEndianWords(_ bytes: [UInt8]) -> [UInt64] {
         UInt64(littleEndian: unsafe span.unsafeLoadUnaligned(fromByteOffset: 8 * place, as: UInt64.self))
     }
 }
+
+/// The name of a directory that is there: what it is called, where the path says `.` or `..`.
+func directoryName(_ path: String) -> String {
+    let last = lastComponent(of: path)
+    guard last == "." || last == ".." else { return last }
+    // SAFETY: the first string ends with NUL and outlives the call; the second is the C library's, copied and freed here.
+    guard let resolved = unsafe realpath(path, nil) else { return last }
+    defer { unsafe free(resolved) }
+    return lastComponent(of: unsafe String(cString: resolved))
+}

@@ -50,6 +50,12 @@ import Testing
         #expect(try capture.disputed().isEmpty)
     }
 
+    @Test("a capture is called as its directory is, however the path is written", arguments: ["", "/", "/.", "/./"])
+    func name(suffix: String) throws {
+        let directory = try CaptureFixtures.directory(named: "seq-short")
+        #expect(try Capture(directory: directory + suffix).name == "seq-short")
+    }
+
     @Test func readsRowsOfEachKind() throws {
         let capture = try Capture(directory: try CaptureFixtures.directory(named: "lin-4k-nested"))
         let rows = try capture.rows()

@@ -26,7 +26,9 @@ let fuzzed = swift + (fuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 let package = Package(
     name: "smmu-broker",
     products: [
-        .executable(name: "smmuctl", targets: ["smmuctl"])
+        .executable(name: "smmu-brokerd", targets: ["smmu-brokerd"]),
+        .executable(name: "smmuctl", targets: ["smmuctl"]),
+        .executable(name: "vmm-example", targets: ["vmm-example"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -34,24 +36,49 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "CSMMUBroker", cSettings: c + [.unsafeFlags(["-Wshadow"])]),
 
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: fuzzed),
         .target(name: "JSON", swiftSettings: swift),
         .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "UnitConfig", swiftSettings: swift),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
 
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
+        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem"], swiftSettings: swift),
+        .target(
+            name: "BrokerClient", dependencies: ["CSMMUBroker", "Wire", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
+
+        // Layer 3: the rules
+        .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: swift),
+        .target(
+            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "SMMUv3", "Wire"], swiftSettings: swift),
+
+        // Layer 4: the shell
+        .target(
+            name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
+        .target(
+            name: "Server",
+            dependencies: [
+                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
+            ],
+            swiftSettings: swift),
 
         // Layer 5: executables
         .executableTarget(
+            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem"], swiftSettings: swift),
+        .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
+        .executableTarget(
             name: "smmuctl",
             dependencies: [
-                "SMMUv3", "SMMUModel", "Captures", "JSON",
+                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
+                "CSMMUBroker", "LinuxSystem", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -86,6 +113,37 @@ let package = Package(
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),
+        .testTarget(
+            name: "BrokerCoreTests", dependencies: ["BrokerCore", "SMMUv3", "Wire", "Scenarios"], swiftSettings: swift),
+        .testTarget(
+            name: "BackendsTests",
+            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
+        .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration", "UnitConfig", "BrokerCore", "SMMUv3", "Wire"],
+            swiftSettings: swift),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+            ],
+            swiftSettings: swift),
+        .testTarget(
+            name: "ContractTests",
+            dependencies: [
+                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "SMMUv3", "Wire",
+            ],
+            swiftSettings: swift),
+        .testTarget(
+            name: "BrokerClientTests", dependencies: ["BrokerClient", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["smmu-brokerd", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures"],
+            swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),

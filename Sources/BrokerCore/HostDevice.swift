@@ -1,0 +1,47 @@
+package import SMMUv3
+package import Wire
+
+/// A physical SMMU, or a software one of the configuration.
+package struct PhysicalSMMU: Hashable, Sendable {
+    package var name: Name
+    package var registers: IDRegisters
+    package var errata: VSMMUCreateReply.Errata
+    /// Whether faults of its streams may stall and be answered.
+    package var stalls: Bool
+
+    package init(name: Name, registers: IDRegisters, errata: VSMMUCreateReply.Errata = [], stalls: Bool = false) {
+        (self.name, self.registers, self.errata, self.stalls) = (name, registers, errata, stalls)
+    }
+}
+
+/// A device that can be given to a session.
+package struct HostDevice: Hashable, Sendable {
+    /// `0000:01:00.0`, or the name of a model device. One made from a template has its number behind it: `disk:0`.
+    package var name: Name
+    package var smmu: PhysicalSMMU
+    /// On the physical SMMU.
+    package var streamID: StreamID
+    package var hasATS: Bool
+    package var pasidBits: Int
+
+    package init(name: Name, smmu: PhysicalSMMU, streamID: StreamID, hasATS: Bool = false, pasidBits: Int = 0) {
+        (self.name, self.smmu, self.streamID) = (name, smmu, streamID)
+        (self.hasATS, self.pasidBits) = (hasATS, pasidBits)
+    }
+}
+
+/// What all sessions share: which devices there are, and whose they are. Safe to be called by every session's thread;
+/// never blocks for longer than another such call takes.
+package protocol DeviceDirectory: AnyObject, Sendable {
+    /// The device by its name, or one newly made when the name is that of a template; it belongs to the session from then
+    /// on. A device that it has already is given again. Refusals: UNKNOWN_DEVICE, NOT_GRANTED, DEVICE_BUSY.
+    func claim(_ name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> HostDevice
+    /// The physical SMMU that a device or a template is behind; claims nothing.
+    func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU
+    /// Gives a device back.
+    func release(_ name: Name, by session: SessionID)
+    /// Gives everything back that the session has; its place in its grant too.
+    func releaseEverything(of session: SessionID)
+    /// Counts a session against its grant's MaxSessions. Refusals: QUOTA.
+    func admit(_ session: SessionID, under grant: Grant) throws(Refusal)
+}

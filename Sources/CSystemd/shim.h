@@ -1,0 +1,3 @@
+/* What the daemon uses of libsystemd. */
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>

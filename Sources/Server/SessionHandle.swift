@@ -1,0 +1,56 @@
+package import BrokerCore
+package import EventLoop
+import Synchronization
+import Wire
+
+/// What other threads know of a session, and how they reach it.
+package final class SessionHandle: Sendable {
+    package let id: SessionID
+    package let peer: PeerIdentity
+    /// The name of the grant it is under; empty without one.
+    package let grant: String
+    /// Its loop. Post, and never wait.
+    package let poster: LoopPoster
+    private let published: Mutex<Published>
+
+    private struct Published {
+        var snapshot: SessionSnapshot
+        var contexts: [ContextSnapshot] = []
+        /// When the turn in hand began; nil between turns.
+        var busySince: Instant?
+    }
+
+    package init(id: SessionID, peer: PeerIdentity, grant: String, poster: LoopPoster) {
+        (self.id, self.peer, self.grant, self.poster) = (id, peer, grant, poster)
+        published = Mutex(Published(snapshot: SessionSnapshot(id: id, vm: nil, pid: peer.pid, uid: peer.uid)))
+    }
+
+    /// What was published last.
+    package var snapshot: SessionSnapshot { published.withLock { $0.snapshot } }
+    package var contexts: [ContextSnapshot] { published.withLock { $0.contexts } }
+    /// When the session's thread went into what it is doing now; nil when it waits for something to do.
+    package var busySince: Instant? { published.withLock { $0.busySince } }
+
+    package func beginTurn(at now: Instant) { published.withLock { $0.busySince = now } }
+
+    /// `contexts`: nil when they are as before.
+    package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?) {
+        published.withLock { published in
+            published.busySince = nil
+            published.snapshot = snapshot
+            if let contexts { published.contexts = contexts }
+        }
+    }
+}
+
+/// All sessions, for whoever wants to see or reach them.
+package final class SessionTable: Sendable {
+    private let handles = Mutex<[SessionHandle]>([])
+    package init() {}
+
+    package func insert(_ handle: SessionHandle) { handles.withLock { $0.append(handle) } }
+    package func remove(_ id: SessionID) { handles.withLock { $0.removeAll { $0.id == id } } }
+    /// In the order in which they began.
+    package var all: [SessionHandle] { handles.withLock { $0 } }
+    package func handle(_ id: SessionID) -> SessionHandle? { handles.withLock { $0.first { $0.id == id } } }
+}

@@ -1,0 +1,2 @@
+/// libsystemd as the daemon uses it. To be filled in.
+package enum SystemdNotification {}

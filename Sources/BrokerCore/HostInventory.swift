@@ -1,4 +1,4 @@
-package import SMMUv3
+import SMMUv3
 package import Wire
 
 /// The host's devices and templates, and whose they are: the rules of a ``DeviceDirectory``, as a value.
@@ -136,6 +136,7 @@ extension Refusal {
     fileprivate static func busy(_ name: Name) -> Refusal {
         Refusal(
             .deviceBusy, .busy,
-            "`\(name)` belongs to another session, or somebody still holds its descriptor: wait until it is given back.")
+            "`\(name)` belongs to another session, or somebody still holds its descriptor: wait until it is given back."
+        )
     }
 }

@@ -95,9 +95,9 @@ extension SessionState {
             nextVSMMU = id.rawValue + 1
         case .destroyedVSMMU(let id): vsmmus.remove(id)
         case .switched(let id, let enabled, let gbpaAborts):
-            change(id) { ($0.enabled, $0.gbpaAborts) = (enabled, gbpaAborts) }
+            modify(id) { ($0.enabled, $0.gbpaAborts) = (enabled, gbpaAborts) }
         case .reset(let id): reset(id)
-        case .failed(let id): change(id) { $0.failed = true }
+        case .failed(let id): modify(id) { $0.failed = true }
         case .attached(let context): contexts.insert(context)
         case .rebound(let key, let vsid):
             guard var context = contexts.remove(key) else { return }
@@ -105,8 +105,8 @@ extension SessionState {
             contexts.insert(context)
         case .detached(let key): contexts.remove(key)
         case .installed(let key, let ste, let installation, let illegal):
-            change(key) { ($0.ste, $0.installed, $0.illegal) = (ste, installation, illegal) }
-        case .health(let key, let health): change(key) { $0.health = health }
+            modify(key) { ($0.ste, $0.installed, $0.illegal) = (ste, installation, illegal) }
+        case .health(let key, let health): modify(key) { $0.health = health }
         case .subscribed(let new): subscription = new
         case .unsubscribed: subscription = nil
         case .numbered(let next): nextSequence = next
@@ -114,16 +114,16 @@ extension SessionState {
         }
     }
 
-    private mutating func change(_ id: VSMMUID, _ body: (inout VSMMU) -> Void) {
+    private mutating func modify(_ id: VSMMUID, _ body: (inout VSMMU) -> Void) {
         if let index = vsmmus.index(of: id) { body(&vsmmus[index]) }
     }
 
-    private mutating func change(_ key: ContextKey, _ body: (inout Context) -> Void) {
+    private mutating func modify(_ key: ContextKey, _ body: (inout Context) -> Void) {
         if let index = contexts.index(of: key) { body(&contexts[index]) }
     }
 
     private mutating func reset(_ id: VSMMUID) {
-        change(id) {
+        modify(id) {
             ($0.enabled, $0.gbpaAborts, $0.failed) = (false, false, false)
             $0.generation = Generation($0.generation.rawValue &+ 1)
         }

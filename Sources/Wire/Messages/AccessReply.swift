@@ -99,7 +99,8 @@ package struct AccessReply: Hashable, Sendable {
     }
 
     /// The same when `dataSize` bytes of data are in `packet` already, behind the reply.
-    package func encode(to request: RequestHeader, dataInPlace dataSize: Int, into packet: inout MutableRawSpan) -> Int {
+    package func encode(to request: RequestHeader, dataInPlace dataSize: Int, into packet: inout MutableRawSpan) -> Int
+    {
         let size = encode(to: request, data: RawSpan(), into: &packet) + dataSize
         ReplyHeader(to: request).store(into: &packet, size: size)
         return size

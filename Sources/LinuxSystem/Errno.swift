@@ -19,6 +19,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let noSystemDescriptors = Errno(23)
     package static let notPermitted = Errno(1)
     package static let inUse = Errno(98)
+    package static let outOfRange = Errno(34)
 
     /// `EAGAIN`.
     package var name: String {

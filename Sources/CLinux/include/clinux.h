@@ -137,6 +137,15 @@ int clinux_file_inspect(int fd, struct clinux_file *file);
 int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
 int clinux_unmap(void *address, size_t length);
 
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+/* Starts a thread that calls `entry(context)`; its handle through `thread`, for exactly one join or detach. Of `name`
+ * 15 bytes count; a stack smaller than the system's least is made that. It inherits the signal mask. */
+int clinux_thread_start(
+    const char *name, size_t stack_size, void (*entry)(void *context), void *context, uint64_t *thread);
+int clinux_thread_join(uint64_t thread);
+int clinux_thread_detach(uint64_t thread);
+
 int clinux_close(int fd);
 /* A close-on-exec copy of `fd`. */
 int clinux_duplicate(int fd);

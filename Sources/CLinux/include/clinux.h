@@ -57,6 +57,10 @@ int clinux_signalfd_take(int fd);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t clinux_monotonic_ns(void);
+/* Nanoseconds of CLOCK_REALTIME. */
+uint64_t clinux_realtime_ns(void);
+/* Waits until `fd` is ready for CLINUX_READABLE or CLINUX_WRITABLE, or has ended: 1. After `timeout_ms` (-1: never): 0. */
+int clinux_wait(int fd, uint32_t events, int timeout_ms);
 
 /* ---- Sockets: AF_UNIX, SOCK_SEQPACKET, close-on-exec and non-blocking ------------------------------------------- */
 
@@ -132,6 +136,15 @@ int clinux_file_inspect(int fd, struct clinux_file *file);
 /* Maps `length` bytes shared; the address through `address`. */
 int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
 int clinux_unmap(void *address, size_t length);
+
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+/* Starts a thread that calls `entry(context)`; its handle through `thread`, for exactly one join or detach. Of `name`
+ * 15 bytes count; a stack smaller than the system's least is made that. It inherits the signal mask. */
+int clinux_thread_start(
+    const char *name, size_t stack_size, void (*entry)(void *context), void *context, uint64_t *thread);
+int clinux_thread_join(uint64_t thread);
+int clinux_thread_detach(uint64_t thread);
 
 int clinux_close(int fd);
 /* A close-on-exec copy of `fd`. */

@@ -23,7 +23,7 @@ package struct PrivatePages: ~Copyable, @unchecked Sendable {
     }
 
     /// The first `bytes` bytes, to read. Not to be called while they are being written.
-    package borrowing func read<Result, Failure: Error>(
+    package borrowing func read<Result: ~Copyable, Failure: Error>(
         _ bytes: Int, _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         precondition(bytes >= 0 && bytes <= count, "\(bytes) bytes of \(count)")
@@ -32,7 +32,7 @@ package struct PrivatePages: ~Copyable, @unchecked Sendable {
     }
 
     /// All of it, to write. Not to be called while it is being read or written.
-    package borrowing func write<Result, Failure: Error>(
+    package borrowing func write<Result: ~Copyable, Failure: Error>(
         _ body: (inout MutableRawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         // SAFETY: as above.

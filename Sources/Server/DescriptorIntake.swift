@@ -1,5 +1,6 @@
 import BrokerCore
 import LinuxSystem
+import Wire
 
 /// Puts the descriptors of a packet into a session's table and finds out what each of them is, before anything else looks
 /// at them.

@@ -42,6 +42,7 @@ final class EventDelivery {
 
     /// Packets for the owner in one turn: requests have theirs in between.
     private static let packetsInTurn = 8
+    private static let flushRounds = 64
 
     private let session: Session
     private let descriptors: DescriptorTable
@@ -90,22 +91,37 @@ final class EventDelivery {
     /// Hands the owner what its socket takes. With more left than one turn allows, the socket's room calls again.
     func deliver() {
         guard let subscriber else { return }
+        let outcome = send(Self.packetsInTurn, to: subscriber)
+        if case .gone = outcome { return dropSubscriber() }
+        subscriber.waitForRoom(outcome == .more)
+        adjustReading()
+    }
+
+    /// Hands the owner what its socket takes, once and for all: reads the sources too, because nobody will again.
+    func flush() {
+        guard let subscriber else { return }
+        // Each round either empties the ring or ends this; a device that faults for ever does not keep it going for ever.
+        for _ in 0..<Self.flushRounds {
+            for source in sources { _ = session.readSource(of: source.id.vsmmu, at: Instant(loop.now)) }
+            if send(.max, to: subscriber) != .empty { return }
+        }
+    }
+
+    private enum Outcome { case empty, more, gone }
+
+    private func send(_ packets: Int, to subscriber: Subscriber) -> Outcome {
         var sent = 0
-        var waits = false
         while true {
             let count = packet.write { bytes in session.nextDelivery(into: &bytes) }
-            if count == 0 { break }
-            waits = sent == Self.packetsInTurn
-            if waits { break }
+            if count == 0 { return .empty }
+            if sent == packets { return .more }
             do throws(Errno) {
-                waits = try !packet.read(count) { bytes throws(Errno) in try subscriber.socket.send(bytes) }
-            } catch { return dropSubscriber() }
-            if waits { break }
+                let taken = try packet.read(count) { bytes throws(Errno) in try subscriber.socket.send(bytes) }
+                if !taken { return .more }
+            } catch { return .gone }
             session.delivered()
             sent += 1
         }
-        subscriber.waitForRoom(waits)
-        adjustReading()
     }
 
     /// The owner has closed its socket, or it takes no packet ever: what is in the ring waits for another.
@@ -130,4 +146,8 @@ final class EventDelivery {
         readsSources = reads
         for source in sources { source.read(reads) }
     }
+}
+
+extension Instant {
+    init(_ time: MonotonicTime) { self.init(nanoseconds: time.nanoseconds) }
 }

@@ -11,7 +11,7 @@ final class SessionLoop {
     let loop: EventLoop
     let handle: SessionHandle
     private let owner: SessionOwner
-    private let grants: GrantBook
+    private let configuration: LiveConfiguration
     let session: Session
     let descriptors: DescriptorTable
     let connection: Connection
@@ -24,15 +24,15 @@ final class SessionLoop {
 
     init(_ owner: SessionOwner, _ socket: consuming SeqPacketSocket, _ setup: SessionSetup) throws(Errno) {
         loop = try EventLoop()
-        (self.owner, grants) = (owner, setup.grants)
-        let grant = owner.grant.grant(for: owner.peer, in: setup.grants)
+        (self.owner, configuration) = (owner, setup.configuration)
+        let grant = owner.grant.grant(for: owner.peer, by: setup.configuration)
         handle = SessionHandle(id: owner.id, peer: owner.peer, grant: grant?.name ?? "", poster: loop.poster)
         descriptors = DescriptorTable()
         session = Session(
             Session.Context(
                 id: owner.id, peer: owner.peer, grant: grant, epoch: setup.epoch, directory: setup.directory,
                 backend: setup.makeBackend(descriptors), observer: setup.makeObserver(owner.id, owner.peer),
-                journalLimit: setup.journalLimit()))
+                journalLimit: setup.configuration.journalLimit))
         connection = try Connection(socket)
         delivery = try EventDelivery(session, descriptors, on: loop)
         client = try Watch(connection.descriptor, for: .readable, on: loop) { [unowned self] in clientReady($0) }
@@ -107,7 +107,7 @@ final class SessionLoop {
         if isEnding { return }
         let now = beginTurn()
         switch order {
-        case .regrant: session.replaceGrant(owner.grant.grant(for: owner.peer, in: grants))
+        case .regrant: session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration))
         case .quarantine(let device): _ = session.quarantine(device)
         case .release(let device): _ = session.release(device)
         case .stop:

@@ -14,7 +14,7 @@ package final class SessionReporter: SessionObserver {
     private let monitors: (any FaultSink)?
     private var origin: JournalOrigin
     /// Those that an operator can do something about.
-    private var refusals: UInt64 = 0
+    private var refusals = ThinningCount()
 
     package init(_ session: SessionID, _ peer: PeerIdentity, queue: JournalQueue, monitors: (any FaultSink)?) {
         (self.queue, self.monitors) = (queue, monitors)
@@ -51,7 +51,7 @@ extension SessionReporter {
             (entry.vsmmu, entry.detail) = (vsmmu.rawValue, "\(failure.operation): \(failure.advice)")
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, let reason):
-            (entry.count, entry.detail) = (refusals, "\(type?.name ?? "a request"): \(reason.name)")
+            (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(reason.name)")
         case .ended: break
         }
         queue.push(.notice(entry))
@@ -83,15 +83,12 @@ extension SessionReporter {
         }
     }
 
-    /// What an operator can do something about, and not each time: a client may ask as often as it likes. The first ones,
-    /// and then each that doubles their number.
+    /// What an operator can do something about, and not each time: a client may ask as often as it likes.
     private func isWorthALine(_ reason: Reason) -> Bool {
         switch reason {
-        case .notGranted, .quota: break
-        default: return false
+        case .notGranted, .quota: refusals.add()
+        default: false
         }
-        refusals += 1
-        return refusals <= 8 || refusals & (refusals - 1) == 0
     }
 }
 

@@ -5,22 +5,20 @@ package import Wire
 /// What all sessions of a daemon are made with.
 package struct SessionSetup: Sendable {
     package var epoch: Epoch
+    package var configuration: LiveConfiguration
     package var directory: any DeviceDirectory
     package var table: SessionTable
-    package var grants: GrantBook
-    package var journalLimit: @Sendable () -> JournalLimit
     /// Called in the session's thread. The backend names the descriptors of this table.
     package var makeBackend: @Sendable (DescriptorTable) -> any TranslationBackend
     package var makeObserver: @Sendable (SessionID, PeerIdentity) -> any SessionObserver
 
     package init(
-        epoch: Epoch, directory: any DeviceDirectory, table: SessionTable, grants: GrantBook,
-        journalLimit: @escaping @Sendable () -> JournalLimit = { JournalLimit() },
+        epoch: Epoch, configuration: LiveConfiguration, directory: any DeviceDirectory, table: SessionTable,
         makeBackend: @escaping @Sendable (DescriptorTable) -> any TranslationBackend,
         makeObserver: @escaping @Sendable (SessionID, PeerIdentity) -> any SessionObserver
     ) {
-        (self.epoch, self.directory, self.table, self.grants) = (epoch, directory, table, grants)
-        (self.journalLimit, self.makeBackend, self.makeObserver) = (journalLimit, makeBackend, makeObserver)
+        (self.epoch, self.configuration, self.directory, self.table) = (epoch, configuration, directory, table)
+        (self.makeBackend, self.makeObserver) = (makeBackend, makeObserver)
     }
 }
 

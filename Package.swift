@@ -49,7 +49,7 @@ let package = Package(
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
-        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem"], swiftSettings: swift),
+        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(
             name: "BrokerClient", dependencies: ["CSMMUBroker", "Wire", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
@@ -57,7 +57,8 @@ let package = Package(
         // Layer 3: the rules
         .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: swift),
         .target(
-            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "SMMUv3", "Wire"], swiftSettings: swift),
+            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
 
         // Layer 4: the shell
         .target(
@@ -66,19 +67,22 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
+                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd",
+                "UnitConfig",
+                "Wire",
             ],
             swiftSettings: swift),
 
         // Layer 5: executables
         .executableTarget(
-            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem"], swiftSettings: swift),
+            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
+            swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(
             name: "smmuctl",
             dependencies: [
                 "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "Wire",
+                "CSMMUBroker", "LinuxSystem", "UnitConfig", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -121,9 +125,10 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "UnitConfig", "BrokerCore", "SMMUv3", "Wire"],
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
-        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .testTarget(
             name: "ServerTests",
             dependencies: [

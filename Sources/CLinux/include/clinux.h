@@ -101,6 +101,19 @@ int clinux_socket_receive(int fd, void *buffer, size_t capacity, struct clinux_r
 /* Sends one packet with `fd_count` descriptors; the bytes sent. Never raises SIGPIPE. */
 int64_t clinux_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count);
 
+/* ---- Files, users and groups ------------------------------------------------------------------------------------- */
+
+/* Reads the file at `path` from its beginning; its bytes. -EFBIG when it has more than `capacity`, -EISDIR for a
+ * directory; a FIFO without a writer is empty. Never waits for another process. */
+int64_t clinux_file_read(const char *path, void *buffer, size_t capacity);
+/* The names in the directory at `path`, each with its final 0, in no order; "." and ".." are left out. The bytes
+ * written; -E2BIG when they are more than `capacity`. */
+int64_t clinux_directory_read(const char *path, char *names, size_t capacity);
+
+/* The number of a user or group by name; -ENOENT when there is none. May wait for whatever nsswitch.conf(5) names. */
+int clinux_user_id(const char *name, uint32_t *id);
+int clinux_group_id(const char *name, uint32_t *id);
+
 /* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 enum {
@@ -149,6 +162,8 @@ int clinux_thread_detach(uint64_t thread);
 int clinux_close(int fd);
 /* A close-on-exec copy of `fd`. */
 int clinux_duplicate(int fd);
+/* Calls on the open file of `fd` that would wait fail with -EAGAIN from now on. */
+int clinux_set_nonblocking(int fd);
 /* The name of an error number, "EAGAIN"; NULL when it has none. */
 const char *clinux_error_name(int error);
 /* What the C library says of it, always a string. */

@@ -57,7 +57,8 @@ let package = Package(
         // Layer 3: the rules
         .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: swift),
         .target(
-            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "SMMUv3", "Wire"], swiftSettings: swift),
+            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
 
         // Layer 4: the shell
         .target(
@@ -66,7 +67,9 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
+                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd",
+                "UnitConfig",
+                "Wire",
             ],
             swiftSettings: swift),
 
@@ -76,13 +79,14 @@ let package = Package(
 
         // Layer 5: executables
         .executableTarget(
-            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem"], swiftSettings: swift),
+            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
+            swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(
             name: "smmuctl",
             dependencies: [
                 "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "Replay", "Wire",
+                "CSMMUBroker", "LinuxSystem", "Replay", "UnitConfig", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -125,7 +129,8 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "UnitConfig", "BrokerCore", "SMMUv3", "Wire"],
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
         .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem"], swiftSettings: swift),
         .testTarget(

@@ -40,10 +40,13 @@ final class EventInbox {
 
         init() throws(Errno) {
             let pair = try SeqPacketSocket.pair()
-            ours = try pair.first.fd.duplicate()
-            theirs = try pair.second.fd.duplicate()
-            epoll = try Epoll()
+            let ours = try pair.first.fd.duplicate()
+            let theirs = try pair.second.fd.duplicate()
+            let epoll = try Epoll()
             try epoll.add(ours.raw, .readable, data: 0)
+            self.ours = ours
+            self.theirs = theirs
+            self.epoll = epoll
         }
     }
 

@@ -97,6 +97,19 @@ int clinux_socket_receive(int fd, void *buffer, size_t capacity, struct clinux_r
 /* Sends one packet with `fd_count` descriptors; the bytes sent. Never raises SIGPIPE. */
 int64_t clinux_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count);
 
+/* ---- Files, users and groups ------------------------------------------------------------------------------------- */
+
+/* Reads the file at `path` from its beginning; its bytes. -EFBIG when it has more than `capacity`, -EISDIR for a
+ * directory; a FIFO without a writer is empty. Never waits for another process. */
+int64_t clinux_file_read(const char *path, void *buffer, size_t capacity);
+/* The names in the directory at `path`, each with its final 0, in no order; "." and ".." are left out. The bytes
+ * written; -E2BIG when they are more than `capacity`. */
+int64_t clinux_directory_read(const char *path, char *names, size_t capacity);
+
+/* The number of a user or group by name; -ENOENT when there is none. May wait for whatever nsswitch.conf(5) names. */
+int clinux_user_id(const char *name, uint32_t *id);
+int clinux_group_id(const char *name, uint32_t *id);
+
 /* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 enum {
@@ -132,6 +145,15 @@ int clinux_file_inspect(int fd, struct clinux_file *file);
 /* Maps `length` bytes shared; the address through `address`. */
 int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
 int clinux_unmap(void *address, size_t length);
+
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+/* Starts a thread that calls `entry(context)`; its handle through `thread`, for exactly one join or detach. Of `name`
+ * 15 bytes count; a stack smaller than the system's least is made that. It inherits the signal mask. */
+int clinux_thread_start(
+    const char *name, size_t stack_size, void (*entry)(void *context), void *context, uint64_t *thread);
+int clinux_thread_join(uint64_t thread);
+int clinux_thread_detach(uint64_t thread);
 
 int clinux_close(int fd);
 /* A close-on-exec copy of `fd`. */

@@ -49,7 +49,7 @@ let package = Package(
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
-        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem"], swiftSettings: swift),
+        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(
             name: "BrokerClient", dependencies: ["CSMMUBroker", "Wire", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
@@ -132,7 +132,7 @@ let package = Package(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
-        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .testTarget(
             name: "ServerTests",
             dependencies: [

@@ -46,6 +46,8 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
     case vsmmuFailed = 56
     case missingContext = 57
     case unknownStallTag = 58
+    case notOrphaned = 59
+    case notSocket = 60
 
     // Commands.
     case illegalCommand = 64
@@ -96,6 +98,8 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
         case .vsmmuFailed: "VSMMU_FAILED"
         case .missingContext: "MISSING_CONTEXT"
         case .unknownStallTag: "UNKNOWN_STAG"
+        case .notOrphaned: "NOT_ORPHANED"
+        case .notSocket: "NOT_SOCKET"
         case .illegalCommand: "ILLEGAL_COMMAND"
         case .configurationCommand: "CONFIGURATION_COMMAND"
         case .pageResponseCommand: "PAGE_RESPONSE_COMMAND"

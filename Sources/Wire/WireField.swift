@@ -36,7 +36,7 @@ extension MutableRawSpan {
         for offset in stride(from: 0, to: count, by: 8) { UInt64(0).store(into: &self, at: offset) }
     }
 
-    mutating func copy(_ bytes: RawSpan, to offset: Int) {
+    package mutating func copy(_ bytes: RawSpan, to offset: Int) {
         for index in 0..<bytes.byteCount { UInt8.load(from: bytes, at: index).store(into: &self, at: offset + index) }
     }
 }

@@ -158,6 +158,8 @@ int clinux_thread_detach(uint64_t thread);
 int clinux_close(int fd);
 /* A close-on-exec copy of `fd`. */
 int clinux_duplicate(int fd);
+/* Calls on the open file of `fd` that would wait fail with -EAGAIN from now on. */
+int clinux_set_nonblocking(int fd);
 /* The name of an error number, "EAGAIN"; NULL when it has none. */
 const char *clinux_error_name(int error);
 /* What the C library says of it, always a string. */

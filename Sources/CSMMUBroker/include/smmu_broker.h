@@ -113,6 +113,8 @@ enum smmu_broker_reason {
     SMMU_BROKER_REASON_VSMMU_FAILED = 56,
     SMMU_BROKER_REASON_MISSING_CONTEXT = 57,
     SMMU_BROKER_REASON_UNKNOWN_STAG = 58,
+    SMMU_BROKER_REASON_NOT_ORPHANED = 59,
+    SMMU_BROKER_REASON_NOT_SOCKET = 60,
     /* Commands: `cerror` and `completed` say more. */
     SMMU_BROKER_REASON_ILLEGAL_COMMAND = 64,
     SMMU_BROKER_REASON_CONFIGURATION_COMMAND = 65,
@@ -192,7 +194,7 @@ struct smmu_broker_registers {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_registers, 32);
 
-/* A vSMMU on the physical SMMU of `device`, which is bound to the session by it. */
+/* A vSMMU on the physical SMMU of `device`, or of the devices of a template. DEVICE_ATTACH alone takes a device. */
 struct smmu_broker_vsmmu_create {
     struct smmu_broker_request header;
     char device[SMMU_BROKER_NAME_SIZE];
@@ -321,6 +323,7 @@ struct smmu_broker_device_attach {
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_device_attach, 88);
 
 #define SMMU_BROKER_DEVICE_ATS (1u << 0)
+#define SMMU_BROKER_DEVICE_FD (1u << 1) /* a vfio device descriptor comes along */
 
 /* With a vfio device descriptor where the backend has one. */
 struct smmu_broker_device_attach_reply {
@@ -343,13 +346,20 @@ struct smmu_broker_device_rebind {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_device_rebind, 32);
 
-/* DEVICE_DETACH and DEVICE_RESET. */
+/* DEVICE_DETACH. */
 struct smmu_broker_device {
     struct smmu_broker_request header;
     uint32_t vsmmu;
     uint32_t vsid;
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_device, 24);
+
+/* DEVICE_RESET: of an orphaned device, which is no session's. */
+struct smmu_broker_device_reset {
+    struct smmu_broker_request header;
+    char device[SMMU_BROKER_NAME_SIZE];
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_device_reset, 80);
 
 /* ---- STEs and commands ------------------------------------------------------------------------------------------- */
 

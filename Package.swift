@@ -94,7 +94,8 @@ let package = Package(
         // Benchmarks, and what they compare with
         .target(name: "CBenchReference", publicHeadersPath: "include"),
         .executableTarget(
-            name: "smmu-broker-bench", dependencies: ["SMMUv3", "SMMUModel", "JSON", "CBenchReference"],
+            name: "smmu-broker-bench",
+            dependencies: ["CBenchReference", "JSON", "LinuxSystem", "SMMUModel", "SMMUv3", "Wire"],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),

@@ -198,6 +198,16 @@ struct VSMMUStateTests {
             ])
     }
 
+    @Test("I1: when the host can do neither STE nor ABORT the vSMMU is failed")
+    func stuck() throws {
+        let harness = try Harness.ready()
+        harness.backend.fail = { if case .install(disk, _) = $0 { .broken } else { nil } }
+        #expect(try harness.switchState(.smmuEnabled, [(1, .stage1), (2, .stage1)]).reason == .vsmmuFailed)
+        #expect(harness.inEffect(2) == .abort)
+        harness.backend.fail = { _ in nil }
+        #expect(try harness.setSTE(.stage1).reason == .vsmmuFailed && harness.reset().isDone)
+    }
+
     @Test("P18: a reset can be repeated; contexts bypass, everything is invalidated, the generation rises")
     func reset() throws {
         let harness = try Harness.translating()

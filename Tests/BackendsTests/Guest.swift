@@ -117,7 +117,7 @@ final class Guest {
 
     /// Whether a device reads the word that is at `ipa`.
     func reaches(_ ipa: UInt64, by vsid: UInt32, at iova: UInt64) -> Bool {
-        self[ipa] = 0x0123_4567_89ab_cdef ^ iova
+        self[ipa] = 0x0123_4567_89ab_cdef ^ iova ^ ipa << 16
         var bytes = [UInt8](repeating: 0, count: 8)
         let reply = transfer(vsid, iova, write: false, &bytes)
         let word = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

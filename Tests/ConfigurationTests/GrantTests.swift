@@ -15,7 +15,7 @@ import Testing
         #expect(grant.groups == [104])
         #expect(
             texts == [
-                "1.conf:3: error: [Grant g] `User=mallory` names a user that this host does not know; it has no effect"
+                "1.conf:3: error: [Grant g] `User=mallory` names a user that this host does not know; it matches nobody"
             ])
     }
 
@@ -35,6 +35,8 @@ import Testing
         #expect(grant.users == (line.hasPrefix("User") ? [IdentityLookup.nobody] : []))
         #expect(grant.groups == (line.hasPrefix("Group") ? [IdentityLookup.nobody] : []))
         #expect(grant.units == (line.hasPrefix("Unit") ? ["-"] : []))
+        let key = String(line.prefix { $0 != "=" })
+        #expect(read("[Grant g]\n\(line)").setting("Grant g", key)?.hasPrefix("(matches nobody)") == true)
     }
 
     @Test func aGrantForNobodyGetsAWarning() throws {

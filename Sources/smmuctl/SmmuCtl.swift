@@ -11,5 +11,5 @@ struct SmmuCtl: ParsableCommand {
             Nothing is changed, no device is opened and no rights are needed.
             """,
         version: "0.1.0",
-        subcommands: [Decode.self, Model.self, Translate.self])
+        subcommands: [Config.self, Decode.self, Model.self, Translate.self])
 }

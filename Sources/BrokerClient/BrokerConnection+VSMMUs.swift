@@ -39,6 +39,10 @@ extension BrokerConnection {
     package struct Contexts: Hashable, Sendable {
         package var generation: Generation
         package var contexts: [ContextReport]
+
+        package init(generation: Generation, contexts: [ContextReport]) {
+            (self.generation, self.contexts) = (generation, contexts)
+        }
     }
 
     /// What the guest wrote to CR0.SMMUEN and GBPA.ABORT; with SMMUEN the STEs of all attached vSIDs.

@@ -76,11 +76,17 @@ package final class BrokerConnection {
     @discardableResult
     func request(_ call: (ClientHandle) -> Int32) throws(BrokerError) -> Int32 {
         // SAFETY: the structure lives as long as `self`, and so longer than the call.
-        let sentBefore = unsafe client.pointee.sent
         let value = unsafe call(ClientHandle(pointer: client))
         if value >= 0 { return value }
-        let wasSent = unsafe client.pointee.sent != sentBefore
-        throw wasSent ? lastError(-value) : BrokerError(Errno(-value), "Nothing was sent: an argument is out of range")
+        defer { forgetError() }
+        throw lastError(-value)
+    }
+
+    /// A call that does not come to send anything leaves the error of the one before where it was.
+    private func forgetError() {
+        // SAFETY: the structure lives as long as `self`.
+        unsafe client.pointee.error_text.0 = 0
+        unsafe (client.pointee.reason, client.pointee.cerror, client.pointee.completed) = (0, 0, 0)
     }
 
     private func lastError(_ code: Int32) -> BrokerError {
@@ -88,8 +94,9 @@ package final class BrokerConnection {
         let text = unsafe String(cString: smmu_broker_error_text(client))
         let last = unsafe (client.pointee.reason, client.pointee.cerror, client.pointee.completed)
         return BrokerError(
-            Status(UInt32(code)), reasonCode: last.0, text, commandError: CommandError(rawValue: last.1) ?? .none,
-            completed: last.2)
+            Status(UInt32(code)), reasonCode: last.0,
+            text.isEmpty ? "Nothing was sent, because an argument is out of range: \(Errno(code))." : text,
+            commandError: CommandError(rawValue: last.1) ?? .none, completed: last.2)
     }
 
     /// The first request: who the VM is, and what is wanted.

@@ -10,6 +10,8 @@ package final class EventReceiver {
         package var header: EventHeader
         package var content: Content
 
+        package init(header: EventHeader, content: Content) { (self.header, self.content) = (header, content) }
+
         package enum Content: Hashable, Sendable {
             case events([EventRecord])
             case lost(LossNotice)

@@ -36,7 +36,7 @@ import Wire
         }
         #expect(error == BrokerError(refusal))
         #expect(error?.description == "ILLEGAL_COMMAND: Command 1 is illegal: correct it.")
-        let commands = try broker.nextRequest { request, packet, _ in
+        let commands: [Command] = try broker.nextRequest { request, packet, _ in
             if case .commands(let request) = request { request.commands.array(in: packet) } else { [] }
         }
         #expect(commands == [Command(d0: 0x30, d1: 0), Command(d0: 0xff, d1: 0)])
@@ -72,7 +72,7 @@ import Wire
         }
         let contexts = try connection.setState(of: VSMMUID(1), .smmuEnabled, entries: [entry])
         #expect(contexts == BrokerConnection.Contexts(generation: Generation(2), contexts: [report]))
-        let entries = try broker.nextRequest { request, packet, _ in
+        let entries: [ContextEntry] = try broker.nextRequest { request, packet, _ in
             if case .vsmmuState(let request) = request { request.entries.array(in: packet) } else { [] }
         }
         #expect(entries == [entry])
@@ -80,8 +80,8 @@ import Wire
 
     @Test("Memory goes along as a descriptor") func memory() throws {
         try broker.willSucceed(.memoryMap)
-        let file = try MemoryFile(name: "broker-client-memory", size: 4096)
-        try connection.mapMemory(file.fd, at: IPA(0x4000_0000), size: 4096)
+        let file = try OwnedFD.memory(named: "broker-client-memory", size: 4096)
+        try connection.mapMemory(file, at: IPA(0x4000_0000), size: 4096)
         let count = try broker.nextRequest { request, _, received in
             #expect(
                 request
@@ -130,7 +130,7 @@ import Wire
         let read = try connection.read(Self.target, size: 4)
         #expect(read.data == data)
         #expect(read.reply == Self.through)
-        let substream = try broker.nextRequest { request, _, _ in
+        let substream: SubstreamID? = try broker.nextRequest { request, _, _ in
             if case .dma(let request) = request { request.substream } else { nil }
         }
         #expect(substream == SubstreamID(3))
@@ -150,8 +150,10 @@ import Wire
     @Test("Events come out of the end that is kept") func events() throws {
         try broker.willSucceed(.eventsSubscribe)
         let events = try connection.subscribe()
-        let theirs = try broker.nextRequest { _, _, received in received.takeDescriptor(0) }
-        let socket = SeqPacketSocket(adopting: try #require(theirs))
+        let socket = try broker.nextRequest { _, _, received in
+            guard let fd = received.takeDescriptor(0) else { throw ScriptedBroker.NothingThere() }
+            return SeqPacketSocket(adopting: fd)
+        }
         let nothing = try events.next()
         #expect(nothing == .nothing)
 

@@ -36,7 +36,7 @@ final class ScriptedBroker {
     }
 
     /// The oldest request that nobody has looked at, as `look` sees it.
-    func nextRequest<T>(_ look: (Request, RawSpan, inout ReceivedPacket) throws -> T) throws -> T {
+    func nextRequest<T: ~Copyable>(_ look: (Request, RawSpan, inout ReceivedPacket) throws -> T) throws -> T {
         var bytes = [UInt8](repeating: 0, count: Limits.packet)
         var span = bytes.mutableSpan
         var raw = unsafe span.mutableBytes

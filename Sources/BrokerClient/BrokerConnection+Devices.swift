@@ -38,10 +38,10 @@ extension BrokerConnection {
         try request { unsafe smmu_broker_client_device_detach($0.pointer, vsmmu.rawValue, vsid.rawValue) }
     }
 
-    /// Resets an orphaned device.
-    package func resetDevice(_ vsid: StreamID, of vsmmu: VSMMUID) throws(BrokerError) {
-        // SAFETY: the call keeps no pointer.
-        try request { unsafe smmu_broker_client_device_reset($0.pointer, vsmmu.rawValue, vsid.rawValue) }
+    /// Resets a device that is orphaned.
+    package func resetDevice(_ device: Name) throws(BrokerError) {
+        // SAFETY: the call reads a string that ends in 0, and keeps no pointer.
+        try request { unsafe smmu_broker_client_device_reset($0.pointer, device.description) }
     }
 
     /// The STE of a vSID as the guest's stream table has it.

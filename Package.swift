@@ -73,6 +73,10 @@ let package = Package(
             ],
             swiftSettings: swift),
 
+        // A VMM made of a capture, for smmuctl
+        .target(
+            name: "Replay", dependencies: ["Captures", "CSMMUBroker", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
+
         // Layer 5: executables
         .executableTarget(
             name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
@@ -82,7 +86,7 @@ let package = Package(
             name: "smmuctl",
             dependencies: [
                 "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "UnitConfig", "Wire",
+                "CSMMUBroker", "LinuxSystem", "Replay", "UnitConfig", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -90,7 +94,8 @@ let package = Package(
         // Benchmarks, and what they compare with
         .target(name: "CBenchReference", publicHeadersPath: "include"),
         .executableTarget(
-            name: "smmu-broker-bench", dependencies: ["SMMUv3", "SMMUModel", "JSON", "CBenchReference"],
+            name: "smmu-broker-bench",
+            dependencies: ["CBenchReference", "JSON", "LinuxSystem", "SMMUModel", "SMMUv3", "Wire"],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
@@ -105,6 +110,14 @@ let package = Package(
         .target(
             name: "Lockstep", dependencies: ["SMMUv3", "SMMUModel", "NaiveWalker", "Scenarios"],
             path: "Tests/Support/Lockstep", swiftSettings: fuzzed),
+
+        .target(
+            name: "BrokerHarness",
+            dependencies: [
+                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "SMMUv3", "Systemd", "Wire",
+            ],
+            path: "Tests/Support/BrokerHarness", swiftSettings: swift),
 
         // Tests
         .testTarget(
@@ -132,13 +145,13 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
                 "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
@@ -152,6 +165,10 @@ let package = Package(
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "ReplayTests",
+            dependencies: ["Replay", "Captures", "CaptureFixtures", "CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(
             name: "SMMUCacheTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Scenarios"],

@@ -57,6 +57,9 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
     // The host.
     case hostFailure = 80
 
+    // The admin socket.
+    case unknownSession = 96
+
     /// The name in the header, without `SMMU_BROKER_REASON_`: the one that documents, tests and logs use.
     package var name: String {
         switch self {  // A table: one line for each reason.
@@ -104,6 +107,7 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
         case .configurationCommand: "CONFIGURATION_COMMAND"
         case .pageResponseCommand: "PAGE_RESPONSE_COMMAND"
         case .hostFailure: "HOST_FAILURE"
+        case .unknownSession: "UNKNOWN_SESSION"
         }
     }
 }

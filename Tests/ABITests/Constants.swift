@@ -95,6 +95,8 @@ extension Constant {
             "REASON_PAGE_RESPONSE_COMMAND", SMMU_BROKER_REASON_PAGE_RESPONSE_COMMAND.rawValue,
             Reason.pageResponseCommand.rawValue),
         Constant("REASON_HOST_FAILURE", SMMU_BROKER_REASON_HOST_FAILURE.rawValue, Reason.hostFailure.rawValue),
+        Constant(
+            "REASON_UNKNOWN_SESSION", SMMU_BROKER_REASON_UNKNOWN_SESSION.rawValue, Reason.unknownSession.rawValue),
     ]
 
     static let enumerations: [Constant] = [

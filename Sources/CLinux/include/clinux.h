@@ -57,6 +57,10 @@ int clinux_signalfd_take(int fd);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t clinux_monotonic_ns(void);
+/* Nanoseconds of CLOCK_REALTIME. */
+uint64_t clinux_realtime_ns(void);
+/* Waits until `fd` is ready for CLINUX_READABLE or CLINUX_WRITABLE, or has ended: 1. After `timeout_ms` (-1: never): 0. */
+int clinux_wait(int fd, uint32_t events, int timeout_ms);
 
 /* ---- Sockets: AF_UNIX, SOCK_SEQPACKET, close-on-exec and non-blocking ------------------------------------------- */
 

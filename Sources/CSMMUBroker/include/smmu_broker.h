@@ -121,6 +121,8 @@ enum smmu_broker_reason {
     SMMU_BROKER_REASON_PAGE_RESPONSE_COMMAND = 66,
     /* The host. */
     SMMU_BROKER_REASON_HOST_FAILURE = 80,
+    /* The admin socket. */
+    SMMU_BROKER_REASON_UNKNOWN_SESSION = 96,
 };
 
 /* At the start of every request. */

@@ -4,7 +4,9 @@ import CLinux
 package enum ProcessLimits {
     /// Raises the number of files that may be open to what the system allows; the number from then on.
     @discardableResult
-    package static func raiseOpenFiles() throws(Errno) -> Int { Int(clamping: try Errno.check(clinux_raise_file_limit())) }
+    package static func raiseOpenFiles() throws(Errno) -> Int {
+        Int(clamping: try Errno.check(clinux_raise_file_limit()))
+    }
 
     /// At most so many heaps for all threads together: otherwise each thread keeps the free memory of one to itself.
     package static func limitHeaps(_ count: Int32) throws(Errno) { try Errno.check(clinux_limit_heaps(count)) }

@@ -1,3 +1,4 @@
+import Configuration
 import EventLoop
 import LinuxSystem
 import Systemd
@@ -27,7 +28,8 @@ extension Daemon {
         guard let interval = ServiceNotification.watchdogInterval else { return }
         tell { () throws(Errno) in try ServiceNotification.keepAlive() }
         let half = (interval / 2).components
-        let milliseconds = UInt64(clamping: half.seconds) * 1000 + UInt64(clamping: half.attoseconds / 1_000_000_000_000_000)
+        let milliseconds =
+            UInt64(clamping: half.seconds) * 1000 + UInt64(clamping: half.attoseconds / 1_000_000_000_000_000)
         _ = loop.schedule(at: loop.now.advanced(byMilliseconds: max(milliseconds, 1))) { [weak self] _ in
             self?.keepAlive()
         }

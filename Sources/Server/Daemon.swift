@@ -3,6 +3,7 @@ package import Configuration
 package import EventLoop
 package import LinuxSystem
 import Systemd
+import Wire
 
 /// The daemon's main loop: it accepts connections, starts sessions and buries them, reloads, and ends.
 ///
@@ -72,6 +73,12 @@ package final class Daemon {
         acceptors.append(acceptor)
     }
 
+    /// Listens on both. Without `admin` operators are turned away.
+    package func listen(to sockets: consuming DaemonSockets, _ admin: (any AdminService)? = nil) throws(Errno) {
+        try listen(forClients: sockets.clients)
+        try listen(forOperators: sockets.operators, admin ?? NoAdminService())
+    }
+
     /// Does what SIGTERM, SIGINT and SIGHUP ask for, which `signals` reports.
     package func obey(_ signals: consuming SignalFD) throws(Errno) {
         self.signals = try SignalWatch(signals, on: loop) { [unowned self] order in obey(order) }
@@ -138,6 +145,12 @@ package final class Daemon {
                         + "service. \(failures.count) such failures so far."))
         }
     }
+}
+
+/// Closes what it is given.
+private final class NoAdminService: AdminService {
+    func connected(_ socket: consuming SeqPacketSocket) {}
+    func stop() {}
 }
 
 /// What the main loop has done.

@@ -1,5 +1,5 @@
 package import EventLoop
-import LinuxSystem
+package import LinuxSystem
 
 /// What signals and operators ask of the daemon.
 package enum DaemonOrder: Sendable {

@@ -31,7 +31,8 @@ package final class LiveConfiguration: Sendable {
         let journal = contents.withLock { $0.configuration.journal }
         return JournalLimit(
             burst: UInt64(clamping: journal.faultBurst),
-            intervalMilliseconds: UInt64(clamping: journal.faultIntervalSeconds).multipliedReportingOverflow(by: 1000).0)
+            intervalMilliseconds: UInt64(clamping: journal.faultIntervalSeconds).multipliedReportingOverflow(by: 1000).0
+        )
     }
 }
 

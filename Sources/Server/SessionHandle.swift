@@ -48,12 +48,20 @@ package final class SessionTable: Sendable {
     private struct Contents {
         var handles: [SessionHandle] = []
         var isClosed = false
+        var ended = EndedSessions()
     }
     private let contents = Mutex(Contents())
     package init() {}
 
     package func insert(_ handle: SessionHandle) { contents.withLock { $0.handles.append(handle) } }
-    package func remove(_ id: SessionID) { contents.withLock { $0.handles.removeAll { $0.id == id } } }
+    package func remove(_ id: SessionID) {
+        contents.withLock { contents in
+            guard let index = contents.handles.firstIndex(where: { $0.id == id }) else { return }
+            contents.ended.add(contents.handles.remove(at: index).snapshot.counters)
+        }
+    }
+    /// What those did that are no longer there.
+    package var ended: EndedSessions { contents.withLock { $0.ended } }
     /// In the order in which they began.
     package var all: [SessionHandle] { contents.withLock { $0.handles } }
     package func handle(_ id: SessionID) -> SessionHandle? {

@@ -6,18 +6,22 @@ import Wire
 /// Where faults go besides the journal: to the monitors. Called by every session's thread; never waits.
 package protocol FaultSink: AnyObject, Sendable {
     func publish(_ fault: ObservedFault)
+    /// `vm`: nil before HELLO.
+    func publish(_ notice: SessionNotice, of session: SessionID, vm: Name?)
 }
 
 /// Tells the journal and the monitors what happens in one session. For its thread.
 package final class SessionReporter: SessionObserver {
     private let queue: JournalQueue
     private let monitors: (any FaultSink)?
+    private let session: SessionID
+    private var vm: Name?
     private var origin: JournalOrigin
     /// Those that an operator can do something about.
     private var refusals = ThinningCount()
 
     package init(_ session: SessionID, _ peer: PeerIdentity, queue: JournalQueue, monitors: (any FaultSink)?) {
-        (self.queue, self.monitors) = (queue, monitors)
+        (self.queue, self.monitors, self.session) = (queue, monitors, session)
         origin = JournalOrigin(session: session.rawValue, vm: JournalName(), uid: peer.uid, pid: peer.pid)
     }
 
@@ -37,8 +41,9 @@ package final class SessionReporter: SessionObserver {
 
 extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
+        if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
+        monitors?.publish(notice, of: session, vm: vm)
         guard let kind = kind(of: notice) else { return }
-        if case .began(let vm, _) = notice { origin.vm = JournalName(vm) }
         var entry = NoticeEntry(kind, origin: origin)
         switch notice {
         case .began(_, let grant): entry.detail = grant

@@ -24,7 +24,9 @@ final class Watch {
     func wait(for readiness: Readiness) {
         if readiness == awaited { return }
         // Changing what is in the set already takes no memory of the kernel's: it fails for a descriptor that is not.
-        do { try registration.wait(for: readiness) } catch { preconditionFailure("a watched descriptor is lost: \(error)") }
+        do { try registration.wait(for: readiness) } catch {
+            preconditionFailure("a watched descriptor is lost: \(error)")
+        }
         awaited = readiness
     }
 }

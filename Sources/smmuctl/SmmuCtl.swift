@@ -12,5 +12,5 @@ struct SmmuCtl: ParsableCommand {
             smmu-brokerd.
             """,
         version: "0.1.0",
-        subcommands: [Decode.self, Model.self, ReplayCommand.self, Translate.self])
+        subcommands: [Config.self, Decode.self, Model.self, ReplayCommand.self, Translate.self])
 }

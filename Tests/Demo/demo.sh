@@ -7,6 +7,8 @@ set -euo pipefail
 programs=$1
 cd "$(dirname "$0")/../.."
 
+bold="" plain=""
+[[ ! -t 1 || -n ${NO_COLOR:-} ]] || bold=$'\033[1m' plain=$'\033[0m'
 work=$(mktemp -d "${TMPDIR:-/tmp}/smmu-broker-demo.XXXXXX")
 daemon=""
 follower=""
@@ -39,7 +41,7 @@ trap 'exit 130' INT TERM
 
 # step TEXT COMMAND...: says what is done, and does it, for 60 s at most.
 step() {
-    printf '\n\033[1m%s\033[0m\n' "$1"
+    printf '\n%s%s%s\n' "$bold" "$1" "$plain"
     shift
     timeout -k 5 60 "$@"
 }

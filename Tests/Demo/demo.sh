@@ -9,31 +9,38 @@ cd "$(dirname "$0")/../.."
 
 bold="" plain=""
 [[ ! -t 1 || -n ${NO_COLOR:-} ]] || bold=$'\033[1m' plain=$'\033[0m'
-work=$(mktemp -d "${TMPDIR:-/tmp}/smmu-broker-demo.XXXXXX")
+# The path of a socket has 107 bytes at most, and that of a temporary directory may have more.
+work=$(mktemp -d /tmp/smmu-broker-demo.XXXXXX)
 daemon=""
-follower=""
 
 stop() {
     local status=$?
-    trap - EXIT
-    for process in $follower $daemon; do
-        kill "$process" 2>>"$work/stop.log" || true
-    done
-    # A daemon that does not end by itself is ended: nothing stays behind.
-    for process in $follower $daemon; do
-        for ((tries = 0; tries < 100; tries++)); do
-            kill -0 "$process" 2>>"$work/stop.log" || continue 2
+    trap - EXIT INT TERM
+    if [[ -n $daemon ]]; then
+        kill "$daemon" 2>>"$work/stop.log" || true
+        # Nothing stays behind: a daemon that does not end in 10 s is ended, and the demo has failed.
+        for ((tries = 0; tries < 200; tries++)); do
+            kill -0 "$daemon" 2>>"$work/stop.log" || break
             sleep 0.05
         done
-        kill -KILL "$process" 2>>"$work/stop.log" || true
-        status=1
-    done
+        kill -KILL "$daemon" 2>>"$work/stop.log" || true
+        local ended=0
+        wait "$daemon" 2>>"$work/stop.log" || ended=$?
+        if [[ $status -eq 0 && $ended -ne 0 ]]; then
+            echo "smmu-brokerd ended with status $ended." >&2
+            status=1
+        fi
+    fi
     if [[ $status -ne 0 && -s $work/daemon.log ]]; then
         echo "The last lines of the daemon:" >&2
         tail -n 20 "$work/daemon.log" >&2
     fi
     rm -rf "$work"
-    [[ $status -eq 0 ]] && echo "Everything came out as it must." || echo "The demo failed (status $status)." >&2
+    if [[ $status -eq 0 ]]; then
+        echo "Everything came out as it must, in $SECONDS s. Nothing is left running."
+    else
+        echo "The demo failed (status $status)." >&2
+    fi
     exit "$status"
 }
 trap stop EXIT
@@ -80,7 +87,16 @@ wait_for "smmu-brokerd does not listen" test -S "$work/client.sock" -a -S "$work
 step "A recorded Linux guest through the broker: its memory, STEs, commands, translations, faults" \
     "$programs/smmuctl" replay --socket "$work/client.sock" "$work/lin-4k-s1-faults"
 
-step "A VMM of 250 lines of C, from HELLO to a fault" \
+step "A VMM in C, from HELLO to a fault" \
     "$programs/vmm-example" "$work/client.sock"
 
+# Monitors hear of a fault after the VMM does.
+fault_is_shown() {
+    timeout -k 5 10 "$programs/smmuctl" events --faults --vm vmm-example --socket "$work/admin.sock" >"$work/events"
+    grep -q "F_TRANSLATION.*0xdead0000" "$work/events"
+}
+wait_for "smmuctl events does not show the fault" fault_is_shown
+step "The fault, as the operator sees it" cat "$work/events"
+
+step "The broker afterwards" "$programs/smmuctl" status --socket "$work/admin.sock"
 printf '\n'

@@ -1,7 +1,7 @@
 package import BrokerCore
 import SMMUv3
 package import Systemd
-import Wire
+package import Wire
 
 /// Where faults go besides the journal: to the monitors. Called by every session's thread; never waits.
 package protocol FaultSink: AnyObject, Sendable {

@@ -111,6 +111,14 @@ let package = Package(
             name: "Lockstep", dependencies: ["SMMUv3", "SMMUModel", "NaiveWalker", "Scenarios"],
             path: "Tests/Support/Lockstep", swiftSettings: fuzzed),
 
+        .target(
+            name: "BrokerHarness",
+            dependencies: [
+                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "SMMUv3", "Systemd", "Wire",
+            ],
+            path: "Tests/Support/BrokerHarness", swiftSettings: swift),
+
         // Tests
         .testTarget(
             name: "DifferentialTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Lockstep", "Scenarios"],
@@ -137,13 +145,13 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
                 "SMMUv3", "Wire",
             ],
             swiftSettings: swift),

@@ -22,6 +22,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let noMemory = Errno(12)
     package static let notPermitted = Errno(1)
     package static let inUse = Errno(98)
+    package static let timedOut = Errno(110)
     package static let outOfRange = Errno(34)
     package static let connectionAborted = Errno(103)
     package static let protocolError = Errno(71)

@@ -12,7 +12,7 @@ FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
 CHECKS := layers sizes unsafe words links units coverage
-DEBIAN_PACKAGES := git libsystemd-dev make man-db python3 systemd valgrind xz-utils
+DEBIAN_PACKAGES := git groff-base libsystemd-dev make python3 systemd valgrind xz-utils
 
 # Where `make install` puts things, below DESTDIR. BUILD_DIR has the programs.
 DESTDIR ?=

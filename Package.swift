@@ -134,7 +134,7 @@ let package = Package(
             name: "BrokerCoreTests", dependencies: ["BrokerCore", "SMMUv3", "Wire", "Scenarios"], swiftSettings: swift),
         .testTarget(
             name: "BackendsTests",
-            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
+            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire", "Scenarios"],
             swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(

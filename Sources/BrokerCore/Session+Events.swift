@@ -62,6 +62,7 @@ extension Session {
     package struct EventSource: Hashable, Sendable {
         package var vsmmu: VSMMUID
         package var descriptor: ResourceID
+        package init(vsmmu: VSMMUID, descriptor: ResourceID) { (self.vsmmu, self.descriptor) = (vsmmu, descriptor) }
     }
 
     package var eventSources: [EventSource] {

@@ -61,12 +61,7 @@ extension Session {
         effects.insert(.contexts)
         reports.removeAll(keepingCapacity: true)
         if enabled {
-            let advertised = state.vsmmus[index].advertised
-            for position in 0..<request.entries.count {
-                let entry = request.entries.element(position, in: packet)
-                guard let context = state.contexts.index(of: ContextKey(request.vsmmu, entry.vsid)) else { continue }
-                reports.append(enable(context, entry.ste, advertised))
-            }
+            try enableAll(request, packet, state.vsmmus[index].advertised)
         } else {
             for context in range { reports.append(disable(context, state.vsmmus[index].bypassed)) }
         }
@@ -92,14 +87,25 @@ extension Session {
             "SMMUEN is set, but the STE of the attached vSID \(vsid.rawValue) is missing: send one for each.")
     }
 
-    private func enable(_ index: Int, _ ste: StreamTableEntry, _ advertised: IDRegisters) -> ContextReport {
-        let target = target(of: ste, for: index, advertised)
-        if let failure = install(target, ste: ste, at: index) {
-            let context = state.contexts[index]
-            commit(.installed(context.key, ste: ste, context.installed, illegal: false))
-            return report(of: index, failure)
+    private func enableAll(
+        _ request: VSMMUStateRequest, _ packet: RawSpan, _ advertised: IDRegisters
+    ) throws(Refusal) {
+        var stuck: BackendFailure?
+        for position in 0..<request.entries.count {
+            let entry = request.entries.element(position, in: packet)
+            guard let index = state.contexts.index(of: ContextKey(request.vsmmu, entry.vsid)) else { continue }
+            let failure = install(target(of: entry.ste, for: index, advertised), ste: entry.ste, at: index)
+            if let failure {
+                let context = state.contexts[index]
+                commit(.installed(context.key, ste: entry.ste, context.installed, illegal: false))
+                if context.installed == .bypass { stuck = failure }
+            }
+            reports.append(report(of: index, failure))
         }
-        return report(of: index, nil)
+        // Neither its STE nor ABORT could be had: a device must not bypass an enabled vSMMU and nobody know (I1).
+        guard let stuck else { return }
+        giveUp(request.vsmmu, stuck)
+        throw .vsmmuFailed(request.vsmmu)
     }
 
     private func disable(_ index: Int, _ bypassed: Installation) -> ContextReport {

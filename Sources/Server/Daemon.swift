@@ -29,6 +29,13 @@ package final class Daemon {
     var isReloading = false
     /// Something changed while a reload was under way: then there is another.
     var reloadsAgain = false
+    /// Operators who asked for a reload, to be told what came of it.
+    var reloadWaiters: [(AdminReloadOutcome) -> Void] = []
+    /// What came of the last one.
+    var reloadOutcome = AdminReloadOutcome(applied: true, diagnostics: [])
+    /// The configuration files that were read.
+    package var files: [String] = []
+    let started = (monotonic: MonotonicTime.now, calendar: RealTime.nowNanoseconds)
 
     package init(_ configuration: Configuration, _ services: DaemonServices) throws(Errno) {
         loop = try EventLoop()

@@ -25,7 +25,7 @@ package struct JournalOrigin: Sendable {
     }
 }
 
-/// A fault, with what is known of it. About 250 bytes, none of them elsewhere.
+/// A fault, with what is known of it. About 200 bytes, none of them elsewhere.
 package struct FaultEntry: Sendable {
     package var origin: JournalOrigin
     /// Empty: the record names no attached device.

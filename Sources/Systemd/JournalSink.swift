@@ -19,9 +19,9 @@ package struct JournaldSink: JournalSink {
             bytes += assignment.utf8
             ends.append(bytes.count)
         }
+        // SAFETY: field i ends at ends[i], which never exceeds the bytes there are, and the call keeps neither.
         let status = unsafe bytes.withUnsafeBufferPointer { bytes in
             unsafe ends.withUnsafeBufferPointer { ends in
-                // SAFETY: field i ends at ends[i], which never exceeds the bytes there are.
                 unsafe csystemd_journal_send(bytes.baseAddress, ends.baseAddress, ends.count)
             }
         }
@@ -40,8 +40,8 @@ package struct StandardErrorSink: JournalSink {
         let bytes = Array(record.line(withPriority: withPriority).utf8)
         var written = 0
         while written < bytes.count {
+            // SAFETY: what is left of the bytes, which the call only reads.
             let count = unsafe bytes.withUnsafeBytes { bytes in
-                // SAFETY: what is left of the bytes.
                 unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress?.advanced(by: written), bytes.count - written)
             }
             // There is nobody left to tell.

@@ -36,9 +36,9 @@ package enum ServiceNotification {
     /// `name` is at most 255 printable ASCII characters without `:`; what else it has becomes `_`.
     package static func store(_ fd: borrowing OwnedFD, as name: String) throws(Errno) {
         let raw = fd.raw
+        // SAFETY: the call reads a string that ends in 0 and one number, and keeps neither.
         let status = unsafe "FDSTORE=1\nFDNAME=\(descriptorName(name))".withCString { state in
             unsafe withUnsafePointer(to: raw) { raw in
-                // SAFETY: the call reads a string that ends in 0 and one number, and keeps neither.
                 unsafe sd_pid_notify_with_fds(0, 0, state, raw, 1)
             }
         }
@@ -59,8 +59,8 @@ package enum ServiceNotification {
     }
 
     private static func send(_ state: String) throws(Errno) {
+        // SAFETY: the call reads a string that ends in 0 and keeps nothing of it.
         let status = unsafe state.withCString { state in
-            // SAFETY: the call reads a string that ends in 0 and keeps nothing of it.
             unsafe sd_notify(0, state)
         }
         try check(status)

@@ -8,8 +8,8 @@ package enum SocketActivation {
     /// `$LISTEN_FDS` and its relatives are unset, so that it gives them once and no child takes them for its own. When one
     /// of them cannot serve all of them are closed.
     package static func take() throws(SocketActivationError) -> [ActivatedSocket] {
-        // SAFETY: the call makes a list of strings, which is freed here and read only before.
         var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        // SAFETY: the call makes a list of strings, which is read only in this function and freed at its end.
         let count = unsafe sd_listen_fds_with_names(1, &names)
         defer { unsafe csystemd_names_free(names) }
         if count < 0 { throw .unreadable(Errno(-count)) }

@@ -35,6 +35,8 @@ final class FakeBackend: TranslationBackend {
     var reply = AccessReply(
         stage1: .done, stage2: .done, ipa: IPA(0x5000), permissions: [.read], recorded: false, event: EventRecord())
 
+    /// Of the last DMA.
+    private(set) var written: [UInt8] = []
     /// What is in effect, as a device would find it.
     private(set) var inEffect: [ContextKey: Installation] = [:]
     private(set) var mapped: Set<UInt64> = []
@@ -110,7 +112,9 @@ final class FakeBackend: TranslationBackend {
         calls.append(.access(access))
         var reply = reply
         reply.size = UInt32(access.size)
-        if !access.write {
+        if access.write {
+            written = (0..<data.byteCount).map { UInt8.load(from: data.bytes, at: $0) }
+        } else {
             for index in 0..<data.byteCount {
                 data.storeBytes(of: UInt8(truncatingIfNeeded: index), toByteOffset: index, as: UInt8.self)
             }

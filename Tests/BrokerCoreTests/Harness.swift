@@ -77,7 +77,8 @@ final class Harness {
         var slots = reply.mutableSpan
         var raw = unsafe slots.mutableBytes
         answer = session.handle(
-            unsafe packet.span.bytes.extracting(0..<size), files: files, descriptorsTruncated: truncated, at: now, reply: &raw)
+            unsafe packet.span.bytes.extracting(0..<size), files: files, descriptorsTruncated: truncated, at: now,
+            reply: &raw)
         let decoded = try Reply(decoding: raw.bytes.extracting(0..<answer.byteCount))
         #expect(ledger.state == session.state, "the ledger's changes do not make the session's state")
         return decoded

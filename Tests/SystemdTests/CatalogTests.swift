@@ -5,10 +5,17 @@ import Testing
 /// The journal's catalog explains exactly the entries that there are.
 @Suite struct CatalogTests {
     private let text: String
+    private let manual: String
 
     init() throws {
         let project = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
         text = try String(contentsOf: project.appending(path: "systemd/smmu-broker.catalog"), encoding: .utf8)
+        manual = try String(contentsOf: project.appending(path: "docs/man/smmu-brokerd.8"), encoding: .utf8)
+    }
+
+    @Test func theManualListsEveryMessageID() {
+        let listed = manual.matches(of: /\n\.It Sy ([0-9a-f]{32})\n/).map { String($0.1) }
+        #expect(listed == JournalKind.allCases.map(\.messageID))
     }
 
     @Test func everyMessageIDIsInTheCatalogAndTheOtherWayRound() {

@@ -38,7 +38,26 @@ import Testing
         #expect(last["SMMU_SESSION"] == "5")
     }
 
-    @Test func entriesAfterALossComeAfterItsCount() throws {
+    @Test func aLossIsToldBetweenWhatCameBeforeAndAfter() throws {
+        let sink = try RecordingSink(held: true)
+        let thread = try JournalThread.start(writingTo: sink)
+        let queue = thread.journal.makeQueue(session: 5, capacity: 4)
+        queue.push(text(0))
+        sink.waitUntilBlocked()
+        for number in 1...6 { queue.push(text(number)) }
+        // Of 1 to 4, which found room, at most 3 and 4 are still there: room for the count of 5 and 6, and for 7.
+        sink.letGo(3)
+        sink.waitForRecords(3)
+        queue.push(text(7))
+        sink.letGo()
+        let complete = thread.stop(withinMilliseconds: Self.longTime)
+        #expect(complete)
+        #expect(
+            sink.records.map { $0["SMMU_COUNT"].map { "\($0) lost" } ?? $0.message }
+                == ["0", "1", "2", "3", "4", "2 lost", "7"])
+    }
+
+    @Test func aLossIsToldAlsoWhenNothingComesAfterIt() throws {
         let sink = try RecordingSink(held: true)
         let thread = try JournalThread.start(writingTo: sink)
         let queue = thread.journal.makeQueue(session: 5, capacity: 2)
@@ -46,7 +65,6 @@ import Testing
         sink.waitUntilBlocked()
         for number in 1...5 { queue.push(text(number)) }
         sink.letGo()
-        // The loss is told as soon as there is room, and not only at the end.
         sink.waitForRecords(4)
         queue.push(text(6))
         let complete = thread.stop(withinMilliseconds: Self.longTime)

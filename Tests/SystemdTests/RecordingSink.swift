@@ -20,7 +20,8 @@ final class RecordingSink: JournalSink {
         recorded.set()
     }
 
-    func letGo() { gate.open() }
+    /// Takes so many more, or all that come.
+    func letGo(_ count: Int = .max) { gate.open(for: count) }
 
     /// Waits until somebody stands before the gate.
     func waitUntilBlocked() { gate.waitForVisitor() }
@@ -31,26 +32,35 @@ final class RecordingSink: JournalSink {
     var messages: [String] { records.map(\.message) }
 }
 
+/// Lets through as many as it is told to.
 private final class Gate: Sendable {
-    private let isOpen: Atomic<Bool>
+    private let permits: Mutex<Int>
     private let opened: WakeUp
     private let visited: WakeUp
 
     init(open: Bool) throws {
-        isOpen = Atomic(open)
+        permits = Mutex(open ? .max : 0)
         opened = try WakeUp()
         visited = try WakeUp()
     }
 
     func pass() {
         visited.set()
-        while !isOpen.load(ordering: .acquiring) { _ = opened.wait() }
+        while !takePermit() { _ = opened.wait() }
     }
 
-    func open() {
-        isOpen.store(true, ordering: .releasing)
+    func open(for count: Int) {
+        permits.withLock { $0 = count }
         opened.set()
     }
 
     func waitForVisitor() { _ = visited.wait() }
+
+    private func takePermit() -> Bool {
+        permits.withLock { permits in
+            guard permits > 0 else { return false }
+            permits -= 1
+            return true
+        }
+    }
 }

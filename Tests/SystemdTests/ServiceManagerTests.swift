@@ -58,6 +58,30 @@ import Testing
         }
     }
 
+    @Test func journaldIsUsedWhenStandardErrorLeadsThere() async {
+        await #expect(processExitsWith: .success) {
+            unsafe unsetenv("JOURNAL_STREAM")
+            check(!JournalThread.standardErrorIsJournal, "unset")
+            var status = stat()
+            check(unsafe fstat(STDERR_FILENO, &status) == 0, "fstat")
+            unsafe setenv("JOURNAL_STREAM", "\(status.st_dev):\(status.st_ino)", 1)
+            check(JournalThread.standardErrorIsJournal, "the same file")
+            unsafe setenv("JOURNAL_STREAM", "\(status.st_dev):\(status.st_ino)1", 1)
+            check(!JournalThread.standardErrorIsJournal, "another file")
+        }
+    }
+
+    @Test func linesForPeopleAndServiceManagersGoToStandardError() async {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
+            unsafe unsetenv("JOURNAL_STREAM")
+            let thread = try JournalThread.start()
+            thread.journal.makeQueue().push(.text(.info, "Ready."))
+            check(thread.stop(withinMilliseconds: 60_000), "not written")
+        }
+        let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(text.split(separator: "\n").contains("<6>Ready."))
+    }
+
     @Test func socketsComeWithTheirNamesOnceAndCloseOnExec() async {
         await #expect(processExitsWith: .success) {
             passDescriptors([listener("a"), listener("b")], names: "client:admin")

@@ -502,7 +502,7 @@ enum smmu_broker_event_type {
     SMMU_BROKER_EPOCH = 5,
 };
 
-/* At the start of every packet. `sequence` counts the session's records: a repeated one is a duplicate. */
+/* At the start of every packet. `sequence` counts the session's records from 0: a repeated one is a duplicate. */
 struct smmu_broker_event_header {
     uint16_t type;  /* enum smmu_broker_event_type */
     uint16_t count; /* of what follows */
@@ -539,7 +539,7 @@ enum smmu_broker_health_state {
     SMMU_BROKER_RECOVERED = 3,
 };
 
-/* HEALTH and DEVICE_GONE: one of these. */
+/* HEALTH and DEVICE_GONE: one of these. They and EPOCH have the number of the next record, and use none. */
 struct smmu_broker_health {
     uint32_t vsid;
     uint32_t state; /* enum smmu_broker_health_state */

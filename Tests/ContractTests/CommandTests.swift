@@ -68,7 +68,8 @@ struct CommandTests {
         defer { harness.stop() }
         let guest = try staleGuest(harness)
         let cases: [(Command, Reason)] = [
-            (.cfgiSTE(Guest.vsid), .configurationCommand), (.cfgiSTERange(StreamID(0), range: 31), .configurationCommand),
+            (.cfgiSTE(Guest.vsid), .configurationCommand),
+            (.cfgiSTERange(StreamID(0), range: 31), .configurationCommand),
             (.resume(Guest.vsid, tag: 1, .retry), .pageResponseCommand), (.stallTerm(Guest.vsid), .pageResponseCommand),
         ]
         for (command, reason) in cases {

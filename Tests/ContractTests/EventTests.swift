@@ -43,7 +43,9 @@ struct EventTests {
         #expect(reply.event.words[2] == Self.unmapped(0))
     }
 
-    @Test("P2, P25: an owner that reads no events delays no request; nothing is lost, and the order is that of the faults")
+    @Test(
+        "P2, P25: an owner that reads no events delays no request; nothing is lost, and the order is that of the faults"
+    )
     func backPressure() throws {
         let harness = try BrokerHarness()
         defer { harness.stop() }

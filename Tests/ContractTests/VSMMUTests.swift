@@ -8,7 +8,6 @@ import SMMUv3
 import Testing
 import Wire
 
-
 @Suite("vSMMUs and their contexts")
 struct VSMMUTests {
     static let iova: UInt64 = 0x10_0000

@@ -67,9 +67,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd",
-                "UnitConfig",
-                "Wire",
+                "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
             ],
             swiftSettings: swift),
 
@@ -79,7 +77,8 @@ let package = Package(
 
         // Layer 5: executables
         .executableTarget(
-            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
+            name: "smmu-brokerd",
+            dependencies: ["Server", "Backends", "Configuration", "LinuxSystem", "Systemd", "Wire"],
             swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(
@@ -145,13 +144,15 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration",
+                "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration",
+                "EventLoop", "LinuxSystem",
                 "SMMUv3", "Wire",
             ],
             swiftSettings: swift),

@@ -46,11 +46,15 @@ package final class FaultyBackend: TranslationBackend {
         (self.wrapped, self.plan) = (wrapped, plan)
     }
 
+    /// Hears of each call before it is made, in the thread that makes it.
+    package var observer: (Call) -> Void = { _ in }
+
     /// How many calls of a kind there have been.
     package func count(of call: Call) -> Int { history.count { $0 == call } }
 
     private func effect(of call: Call) -> Fault.Effect? {
         history.append(call)
+        observer(call)
         if plan.isEmpty { return nil }
         let number = count(of: call)
         return plan.first { $0.concerns(call, number: number) }?.effect

@@ -1,4 +1,4 @@
-package import Backends
+import Backends
 package import BrokerCore
 package import Configuration
 package import EventLoop
@@ -25,8 +25,6 @@ package final class BrokerHarness: Sendable {
     package let poster: LoopPoster
     package let table: SessionTable
     package let inventory: SharedInventory
-    /// What the daemon finds at its next reload.
-    package let nextConfiguration: Shared<LoadedConfiguration>
     private let directory: String
     private let threads: Mutex<Threads>
 
@@ -39,13 +37,12 @@ package final class BrokerHarness: Sendable {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         path = "\(directory)/c.sock"
         adminPath = "\(directory)/a.sock"
-        let next = Shared(LoadedConfiguration(configuration: configuration, diagnostics: [], files: [], settings: []))
-        nextConfiguration = next
+        let file = "\(directory)/reload.conf"
         let journalThread = try JournalThread.start(writingTo: journal)
         let hub = MonitorHub()
         let services = DaemonServices(
-            journal: journalThread.journal, epoch: Epoch(0x1234), monitors: monitors ?? hub, load: { next.value },
-            makeBackend: backend)
+            journal: journalThread.journal, epoch: Epoch(0x1234), monitors: monitors ?? hub,
+            load: { ConfigurationLoader.load(explicitFile: file) }, makeBackend: backend)
         let started = try Promise<Result<Started, Errno>>()
         let (path, adminPath) = (path, adminPath)
         let daemonThread = try LinuxSystem.Thread.start(name: "daemon", stackSize: 1 << 20) {
@@ -74,6 +71,12 @@ package final class BrokerHarness: Sendable {
             _ = threads.journal.take()?.stop(withinMilliseconds: 60_000)
         }
         try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    /// Has the daemon read a configuration of this text.
+    package func reload(_ text: String) throws {
+        try text.write(toFile: "\(directory)/reload.conf", atomically: true, encoding: .utf8)
+        poster.order(.reload)
     }
 
     /// What others may have of a daemon.

@@ -109,9 +109,11 @@ package final class Guest {
     }
 }
 
-extension Name: @retroactive ExpressibleByStringLiteral {
+extension FixedName: ExpressibleByUnicodeScalarLiteral, ExpressibleByExtendedGraphemeClusterLiteral,
+    ExpressibleByStringLiteral
+{
     package init(stringLiteral text: String) {
-        guard let name = Name(text) else { preconditionFailure("'\(text)' is no name") }
+        guard let name = Self(text) else { preconditionFailure("'\(text)' is no name") }
         self = name
     }
 }

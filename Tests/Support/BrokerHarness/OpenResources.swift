@@ -6,6 +6,8 @@ package struct OpenResources: Hashable, Sendable {
     package var descriptors: Int
     package var mappings: Int
 
+    package init(descriptors: Int, mappings: Int) { (self.descriptors, self.mappings) = (descriptors, mappings) }
+
     package init(ofMemory name: String) {
         let path = "/memfd:\(name) "
         let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []

@@ -6,6 +6,7 @@ package import Wire
 package final class RawClient {
     package struct Failure: Error, CustomStringConvertible {
         package var description: String
+        package init(description: String) { self.description = description }
     }
 
     private let socket: SeqPacketSocket
@@ -18,7 +19,8 @@ package final class RawClient {
 
     /// Sends one packet; false when there is no room for it.
     package func send(_ bytes: [UInt8], descriptors: [Int32] = []) throws -> Bool {
-        try socket.send(bytes.span.bytes, descriptors: descriptors)
+        // SAFETY: bytes, of which any bits are some.
+        try socket.send(unsafe bytes.span.bytes, descriptors: descriptors)
     }
 
     /// The next packet; nil when the peer has closed.
@@ -37,7 +39,8 @@ package final class RawClient {
     package func exchange(_ bytes: [UInt8], descriptors: [Int32] = []) throws -> Reply {
         guard try send(bytes, descriptors: descriptors) else { throw Failure(description: "no room for the request") }
         guard let reply = try receive() else { throw Failure(description: "the broker has closed") }
-        return try Reply(decoding: reply.span.bytes)
+        // SAFETY: as above.
+        return try Reply(decoding: unsafe reply.span.bytes)
     }
 
     package func request(_ request: some TypedRequest, descriptors: [Int32] = []) throws -> Reply {
@@ -59,7 +62,8 @@ package final class RawClient {
         var span = buffer.mutableSpan
         // SAFETY: as above.
         var bytes = unsafe span.mutableBytes
-        return Array(buffer.prefix(encode(&bytes)))
+        let count = encode(&bytes)
+        return Array(buffer.prefix(count))
     }
 
     @discardableResult

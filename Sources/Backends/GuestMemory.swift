@@ -6,7 +6,7 @@ import LinuxSystem
 /// All of the session's vSMMUs share it. Others may write to it at any time.
 final class GuestMemory {
     /// A map and its mapping, which ends with it.
-    private final class Range {
+    private final class Part {
         let map: MemoryMap
         let mapping: Mapping
 
@@ -17,17 +17,17 @@ final class GuestMemory {
     }
 
     /// By IPA. The addresses stand apart: a look-up touches nothing else.
-    private var ranges: [Range] = []
+    private var parts: [Part] = []
     private var starts: [UInt64] = []
     private var ends: [UInt64] = []
     /// Where the last address was found: the next one is usually near.
     private var last = 0
 
     /// The maps by IPA.
-    var maps: [MemoryMap] { ranges.map(\.map) }
+    var maps: [MemoryMap] { parts.map(\.map) }
 
     /// Whether any byte of `bounds` is mapped.
-    func overlaps(_ bounds: Swift.Range<UInt64>) -> Bool {
+    func overlaps(_ bounds: Range<UInt64>) -> Bool {
         let index = firstIndex(endingAfter: bounds.lowerBound)
         return index < starts.count && starts[index] < bounds.upperBound
     }
@@ -35,7 +35,7 @@ final class GuestMemory {
     /// Adds a map that overlaps no other.
     func insert(_ map: MemoryMap, _ mapping: consuming Mapping) {
         let index = firstIndex(endingAfter: map.ipa)
-        ranges.insert(Range(map, mapping), at: index)
+        parts.insert(Part(map, mapping), at: index)
         starts.insert(map.ipa, at: index)
         ends.insert(map.end, at: index)
         last = index
@@ -51,7 +51,7 @@ final class GuestMemory {
     func remove(_ map: MemoryMap) {
         guard contains(map) else { return }
         let index = firstIndex(endingAfter: map.ipa)
-        ranges.remove(at: index)
+        parts.remove(at: index)
         starts.remove(at: index)
         ends.remove(at: index)
         last = 0
@@ -61,24 +61,24 @@ final class GuestMemory {
 
     func loadWord(at address: UInt64) -> UInt64? {
         guard let index = index(of: address) else { return nil }
-        return ranges[index].mapping.loadWord(at: address &- starts[index])
+        return parts[index].mapping.loadWord(at: address &- starts[index])
     }
 
     func storeWord(_ value: UInt64, at address: UInt64) -> Bool {
         guard let index = index(of: address) else { return false }
-        return ranges[index].mapping.storeWord(value, at: address &- starts[index])
+        return parts[index].mapping.storeWord(value, at: address &- starts[index])
     }
 
     /// Copies bytes that lie within one map; false when they do not.
     func read(at address: UInt64, into data: inout MutableRawSpan, from start: Int, count: Int) -> Bool {
         guard let index = index(of: address) else { return false }
-        return ranges[index].mapping.read(at: address &- starts[index], into: &data, from: start, count: count)
+        return parts[index].mapping.read(at: address &- starts[index], into: &data, from: start, count: count)
     }
 
     /// Stores bytes that lie within one map; false when they do not, or it is read-only.
     func write(_ data: RawSpan, from start: Int, count: Int, at address: UInt64) -> Bool {
         guard let index = index(of: address) else { return false }
-        return ranges[index].mapping.write(data, from: start, count: count, at: address &- starts[index])
+        return parts[index].mapping.write(data, from: start, count: count, at: address &- starts[index])
     }
 
     // MARK: Look-up

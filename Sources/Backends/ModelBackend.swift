@@ -42,7 +42,7 @@ package final class ModelBackend: TranslationBackend {
             throw Self.failure(
                 Status(rawValue: UInt32(bitPattern: error.code)), map, "map",
                 "The kernel says: \(error). Check the daemon's memory and address space limits.",
-                isTransient: error == .again)
+                isTransient: error == .again || error == .noMemory)
         }
         guest.insert(map, mapping)
         for index in vsmmus.indices where !vsmmus[index].map(map) {
@@ -130,17 +130,13 @@ package final class ModelBackend: TranslationBackend {
         if target.streams.contains(where: { $0.streamID == device.streamID || $0.vsid == vsid }) {
             throw BackendFailure(.exists, operation, advice: "Its StreamID or its vSID is in use on that vSMMU.")
         }
-        target.streams.append(ModelStream(device, as: vsid))
-        target.install(initially, at: target.streams.count - 1)
+        target.attach(device, as: vsid, initially)
         return AttachedDevice()
     }
 
     package func detach(_ vsid: StreamID, from vsmmu: VSMMUID) throws(BackendFailure) {
         let (target, index) = try require(vsid, on: vsmmu, "detach vSID \(vsid.rawValue)")
-        target.install(.abort, at: index)
-        target.terminateStalls(at: index)
-        target.unbindDoorbell(at: index)
-        target.streams.remove(at: index)
+        target.detach(at: index)
     }
 
     package func rebind(_ vsid: StreamID, to newVSID: StreamID, on vsmmu: VSMMUID) throws(BackendFailure) {
@@ -156,7 +152,7 @@ package final class ModelBackend: TranslationBackend {
     package func install(
         _ installation: Installation, for vsid: StreamID, on vsmmu: VSMMUID
     ) throws(BackendFailure) {
-        let (target, index) = try require(vsid, on: vsmmu, "install a translation for vSID")
+        let (target, index) = try require(vsid, on: vsmmu, "install a translation for vSID \(vsid.rawValue)")
         target.install(installation, at: index)
     }
 
@@ -196,7 +192,7 @@ package final class ModelBackend: TranslationBackend {
     package func respond(
         _ response: PageResponse, to tag: StallTag, of vsid: StreamID, on vsmmu: VSMMUID
     ) throws(BackendFailure) -> Bool {
-        let (target, index) = try require(vsid, on: vsmmu, "answer a stalled transaction")
+        let (target, index) = try require(vsid, on: vsmmu, "answer a stalled transaction of vSID \(vsid.rawValue)")
         return target.respond(response, to: tag, at: index)
     }
 

@@ -7,6 +7,7 @@ struct ModelStream: Hashable {
     var vsid: StreamID
     /// The number that the SMMU knows, and the model's commands and events have.
     let streamID: StreamID
+    /// The device can translate ahead, and the SMMU answers it.
     let hasATS: Bool
     var installation = Installation.abort
     /// The page of the guest's doorbell for its MSIs.
@@ -15,9 +16,8 @@ struct ModelStream: Hashable {
     /// until it has answered one.
     var distrusted = false
 
-    init(_ device: HostDevice, as vsid: StreamID) {
-        self.vsid = vsid
-        (streamID, hasATS) = (device.streamID, device.hasATS)
+    init(_ streamID: StreamID, as vsid: StreamID, ats: Bool) {
+        (self.streamID, self.vsid, hasATS) = (streamID, vsid, ats)
     }
 
     /// Whether the device translates ahead, and keeps the answers.

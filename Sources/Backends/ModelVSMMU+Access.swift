@@ -61,7 +61,7 @@ extension ModelVSMMU {
         let transaction = Transaction(
             stream.streamID, access.iova.rawValue &+ offset, substreamID: access.substream, write: access.write,
             privileged: access.privileged, instruction: access.instruction)
-        if translatesAhead(stream), case .bypassed(let pa) = smmu.accessWithATS(transaction) {
+        if stream.usesATS, case .bypassed(let pa) = smmu.accessWithATS(transaction) {
             collectEvents()
             let granted = smmu.grantedByATC(transaction) ?? []
             return (.reached(pa), .passed(.done, ipa: pa, granted))

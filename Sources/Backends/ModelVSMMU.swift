@@ -66,6 +66,21 @@ final class ModelVSMMU {
         return nil
     }
 
+    /// Adds a device. Where stage 2 stalls an SMMU takes no ATS.
+    func attach(_ device: HostDevice, as vsid: StreamID, _ installation: Installation) {
+        let ats = device.hasATS && smmu.ids.atsSupported && !stage2Stalls
+        streams.append(ModelStream(device.streamID, as: vsid, ats: ats))
+        install(installation, at: streams.count - 1)
+    }
+
+    /// Takes a device away and leaves it on ABORT.
+    func detach(at index: Int) {
+        install(.abort, at: index)
+        terminateStalls(at: index)
+        unbindDoorbell(at: index)
+        streams.remove(at: index)
+    }
+
     /// Puts the stream's translation into effect: the STE, then CFGI_STE, which drops its CDs; and what the device keeps,
     /// if it had ATS before or has it now.
     func install(_ installation: Installation, at index: Int) {
@@ -100,23 +115,17 @@ final class ModelVSMMU {
         case .stage1(let word0, let word1):
             ste = StreamTableEntry(word0 & NestedVSMMU.steWord0Mask, word1 & NestedVSMMU.steWord1Mask)
             ste.config = .nested
-            // Where every fault stalls an SMMU takes no ATS.
-            if !stream.usesATS || stalls2 { ste.atsMode = .disabled }
+            if !stream.usesATS { ste.atsMode = .disabled }
         }
         ste.valid = true
         // SHCFG: as the access says.
         ste.words[1].setBits(45, 44, 1)
-        stage2.describe(vmid: Self.vmid, stalls: stalls2, in: &ste)
+        stage2.describe(vmid: Self.vmid, stalls: stage2Stalls, in: &ste)
         return ste
     }
 
     /// Where stalling is forced, stage 2 has to as well.
-    private var stalls2: Bool { smmu.ids.stallModel == .stallForced }
-
-    /// Whether the stream's device asks for translations by itself.
-    func translatesAhead(_ stream: ModelStream) -> Bool {
-        stream.usesATS && smmu.ids.atsSupported && !stalls2
-    }
+    private var stage2Stalls: Bool { smmu.ids.stallModel == .stallForced }
 
     // MARK: Memory
 
@@ -151,7 +160,6 @@ final class ModelVSMMU {
 
     /// Drops all that a device keeps; false when it does not answer.
     private func invalidateATC(at index: Int) -> Bool {
-        guard smmu.ids.atsSupported else { return true }
         let stream = streams[index].streamID
         _ = smmu.execute(.atcInv(stream))
         _ = smmu.execute(.atcInv(stream, global: true))

@@ -1,8 +1,8 @@
 import SMMUv3
 import Wire
 
-/// Commands of a guest on their way to the backend: taken one by one, as values, wherever they come from; checked as a
-/// whole before the first of them runs.
+/// Commands of a guest on their way to the backend, wherever they come from: checked as a whole before the first of them
+/// runs.
 struct CommandBatch {
     /// What the backend is to do. Reused.
     private(set) var forwarded: [Command] = []
@@ -38,8 +38,17 @@ struct CommandBatch {
         return stop == nil ? count : (lastATC ?? -1) + 1
     }
 
-    /// Takes one command for a vSMMU that advertises `ids`; false: it stops here.
+    /// Takes commands for a vSMMU that advertises `ids`, up to the first at which it stops. Nobody else may be able to
+    /// change what `commands` shows: they are looked at more than once.
     mutating func take(
+        _ commands: Span<Command>, of vsmmu: VSMMUID, _ ids: IDRegisters, _ contexts: SortedTable<SessionState.Context>
+    ) {
+        for index in commands.indices {
+            if !take(commands[index], of: vsmmu, ids, contexts) { return }
+        }
+    }
+
+    private mutating func take(
         _ command: Command, of vsmmu: VSMMUID, _ ids: IDRegisters, _ contexts: SortedTable<SessionState.Context>
     ) -> Bool {
         switch command.opcode {

@@ -6,12 +6,10 @@ extension Session {
         _ request: CommandsRequest, _ call: Call, _ packet: RawSpan, _ reply: inout MutableRawSpan
     ) throws(Refusal) -> Answer {
         let index = try workingVSMMUIndex(request.vsmmu)
-        let advertised = state.vsmmus[index].advertised
+        received.removeAll(keepingCapacity: true)
+        request.append(to: &received, from: packet)
         batch.begin()
-        for position in 0..<request.commands.count {
-            let command = request.commands.element(position, in: packet)
-            if !batch.take(command, of: request.vsmmu, advertised, state.contexts) { break }
-        }
+        batch.take(received.span, of: request.vsmmu, state.vsmmus[index].advertised, state.contexts)
         try runBatch(on: request.vsmmu)
         let header = ReplyHeader(to: call.header, completed: UInt32(batch.count))
         return Answer(byteCount: header.encode(into: &reply))

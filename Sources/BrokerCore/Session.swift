@@ -1,3 +1,4 @@
+import SMMUv3
 package import Wire
 
 /// One session: takes packets, decides by the rules, has the backend do what is allowed, and writes the reply.
@@ -57,6 +58,7 @@ package final class Session {
     package internal(set) var counters = SessionCounters()
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
+    var received: [Command] = []
     var batch = CommandBatch()
     var reports: [ContextReport] = []
     var named: [Bool] = []

@@ -5,20 +5,18 @@ import Wire
 extension Grant {
     /// - Parameter devices: the names of devices and templates that there are.
     init(_ section: inout SectionReader, _ identities: IdentityLookup, devices known: [String]) {
-        let users = section.list(.user) { word throws(ValueFault) in
+        let users = section.condition(.user, nobody: IdentityLookup.nobody) { word throws(ValueFault) in
             try Self.identity(word, "user", identities.user)
         }
-        let groups = section.list(.group) { word throws(ValueFault) in
+        let groups = section.condition(.group, nobody: IdentityLookup.nobody) { word throws(ValueFault) in
             try Self.identity(word, "group", identities.group)
         }
-        let units = section.list(.unit, Self.unit)
+        let units = section.condition(.unit, nobody: Self.noUnit, Self.unit)
         let devices = section.list(.devices, Self.device)
         self.init(
-            name: section.section.name ?? "", users: Self.nobodyWhereWrong(users, IdentityLookup.nobody),
-            groups: Self.nobodyWhereWrong(groups, IdentityLookup.nobody),
-            units: Self.nobodyWhereWrong(units, Self.noUnit), devices: devices?.values ?? [],
-            quota: Quota(&section))
-        if users == nil, groups == nil, units == nil {
+            name: section.section.name ?? "", users: users, groups: groups, units: units,
+            devices: devices?.values ?? [], quota: Quota(&section))
+        if users.isEmpty, groups.isEmpty, units.isEmpty {
             section.report(.warning, "the grant is nobody's: it needs `User=`, `Group=` or `Unit=`")
         }
         if devices == nil { section.report(.warning, "the grant has no devices: it needs `Devices=`") }
@@ -30,14 +28,6 @@ extension Grant {
 
     /// No unit has this name.
     private static let noUnit = "-"
-
-    /// A condition of which nothing is left must not become no condition.
-    private static func nobodyWhereWrong<Value>(
-        _ list: (values: [Value], hasFaults: Bool)?, _ nobody: Value
-    ) -> [Value] {
-        guard let list else { return [] }
-        return list.values.isEmpty ? [nobody] : list.values
-    }
 
     private static func identity(
         _ word: String, _ kind: String, _ lookup: (String) -> UInt32?
@@ -70,6 +60,20 @@ extension Grant {
     /// Patterns, and what has the form of a PCI address or of a template's device, may match what is not there yet.
     private static func canMatch(_ device: String, _ known: [String]) -> Bool {
         device.contains { $0 == "*" || $0 == "?" || $0 == ":" } || known.contains(device)
+    }
+}
+
+extension SectionReader {
+    /// A list that a peer must be in; empty: there is no such condition.
+    ///
+    /// A condition of which nothing is left must not become no condition: it becomes `nobody`.
+    fileprivate mutating func condition<Value>(
+        _ key: ConfigurationKey, nobody: Value, _ parse: (String) throws(ValueFault) -> Value
+    ) -> [Value] {
+        guard let list = list(key, effect: "it matches nobody", parse) else { return [] }
+        guard list.values.isEmpty else { return list.values }
+        replace(key, by: "(matches nobody)", isDefault: false)
+        return [nobody]
     }
 }
 

@@ -31,8 +31,11 @@ struct SectionReader {
     }
 
     /// The values of a list, without those that are wrong; nil when the list is empty or not given.
+    ///
+    /// - Parameter effect: what people are told about a wrong value.
     mutating func list<Value>(
-        _ key: ConfigurationKey, default standard: String = "", _ parse: (String) throws(ValueFault) -> Value
+        _ key: ConfigurationKey, default standard: String = "", effect: String = "it has no effect",
+        _ parse: (String) throws(ValueFault) -> Value
     ) -> (values: [Value], hasFaults: Bool)? {
         var (values, words, origins): ([Value], [String], [SourceLocation]) = ([], [], [])
         var hasFaults = false
@@ -44,13 +47,13 @@ struct SectionReader {
                         words.append(word)
                     } catch {
                         hasFaults = true
-                        fail(assignment, error, "it has no effect", word: word)
+                        fail(assignment, error, effect, word: word)
                     }
                 }
                 origins.append(assignment.location)
             } catch {
                 hasFaults = true
-                fail(assignment, error, "it has no effect")
+                fail(assignment, error, effect)
             }
         }
         note(key, origins.isEmpty ? standard : WordList.text(words), origins)

@@ -61,13 +61,17 @@ final class BrokerConnection {
 
     // MARK: - The session
 
+    // SMMU_BROKER_FEATURE_MODEL and SMMU_BROKER_FEATURE_PAGE_RESPONSE.
+    private static let model: UInt64 = 1 << 0
+    private static let pageResponse: UInt64 = 1 << 2
+
     /// Begins the session. Fails when the broker's devices are no model.
     func hello(as name: String) throws(ReplayError) -> Limits {
         var reply = smmu_broker_hello_reply()
         // SAFETY: the call reads a string that ends in 0, and writes one structure.
-        let status = unsafe smmu_broker_client_hello(client, name, UInt64(1), &reply)
+        let status = unsafe smmu_broker_client_hello(client, name, Self.model | Self.pageResponse, &reply)
         try check(status, "HELLO")
-        guard reply.features & 1 != 0 else {
+        guard reply.features & Self.model != 0 else {
             throw ReplayError(
                 reason: "the broker at \(path) drives hardware, and a replay needs the model.",
                 advice: "Run another smmu-brokerd with its default configuration, and name its socket with --socket.")

@@ -37,6 +37,12 @@ extension MutableRawSpan {
     }
 
     package mutating func copy(_ bytes: RawSpan, to offset: Int) {
-        for index in 0..<bytes.byteCount { UInt8.load(from: bytes, at: index).store(into: &self, at: offset + index) }
+        let words = bytes.byteCount & ~7
+        for index in stride(from: 0, to: words, by: 8) {
+            UInt64.load(from: bytes, at: index).store(into: &self, at: offset + index)
+        }
+        for index in words..<bytes.byteCount {
+            UInt8.load(from: bytes, at: index).store(into: &self, at: offset + index)
+        }
     }
 }

@@ -13,8 +13,8 @@ struct SmmuCtl: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Decode.self, Model.self, ReplayCommand.self, Translate.self, StatusCommand.self, ListCommand.self,
-            ShowCommand.self, EventsCommand.self, MetricsCommand.self, ReloadCommand.self, QuarantineCommand.self,
-            ReleaseCommand.self,
+            Config.self, Decode.self, Model.self, ReplayCommand.self, Translate.self, StatusCommand.self,
+            ListCommand.self, ShowCommand.self, EventsCommand.self, MetricsCommand.self, ReloadCommand.self,
+            QuarantineCommand.self, ReleaseCommand.self,
         ])
 }

@@ -138,6 +138,23 @@ import Wire
         #expect(room.recorded)
     }
 
+    @Test("where stalling is forced, faults of stage 2 stall as well")
+    func forcedStalls() throws {
+        let host = ModelHost(ids: .nested(stallModel: 2), stalls: true)
+        let guest = try Guest(host)
+        try guest.attach(0, as: 7, .bypass, ats: true)
+        let reply = guest.access(7, 0x9000_0123)
+        #expect(reply.stage1 == .bypass && reply.stage2 == .stalled && reply.ipa == IPA(0x9000_0123))
+        let tag = StallTag(UInt32(try #require(reply.event.stallTag)))
+        let space = guest.makeSpace(flipping: [44])
+        let ipa = guest.allocate()
+        guest.map(space, 0x1000, to: ipa)
+        try guest.install(space.installationWithATS, for: 7)
+        #expect(guest.reaches(ipa, by: 7, at: 0x1000))
+        let answered = try host.backend.respond(.terminate, to: tag, of: StreamID(7), on: guest.vsmmu)
+        #expect(answered)
+    }
+
     @Test("MSIs reach a doorbell that is bound, until its device is detached")
     func doorbell() throws {
         let host = ModelHost()

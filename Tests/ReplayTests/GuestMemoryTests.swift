@@ -97,7 +97,7 @@ struct GuestMemoryTests {
 
     @Test("A table that is not there has no streams, and looking for them ends")
     func nothing() throws {
-        let guest = try guest([0x1000: 1])
+        let guest = try guest([0x1000: 2])
         let ids = IDRegisters(idr0: 1 << 27, idr1: 32)
         for config: UInt32 in [32, 0x1_0220, 0x3f] {
             let table = StreamTable(base: 0xffff_ffff_ffff_ffc0, baseConfig: config, ids: ids)

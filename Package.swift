@@ -168,7 +168,10 @@ let package = Package(
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(
             name: "smmuctlTests",
-            dependencies: ["smmuctl", "BrokerClient", "JSON", "CaptureFixtures", "SMMUv3", "Wire"],
+            dependencies: [
+                "smmuctl", "BrokerClient", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: swift),
         .testTarget(
             name: "ReplayTests",

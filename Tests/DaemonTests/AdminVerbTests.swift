@@ -35,17 +35,20 @@ struct AdminVerbTests {
         }
     }
 
-    /// A VM with a device that has faulted once: its vSMMU is on, and its STE has V 0.
+    /// A VM with a device that has faulted once: its CD is all 0, and so C_BAD_CD.
     private func faultingVM(_ daemon: DaemonProcess) throws -> BrokerConnection {
         let broker = try BrokerConnection(connectingTo: daemon.socket)
         _ = try broker.hello(DaemonTests.vm, features: .model)
         let vsmmu = try broker.createVSMMU(on: DaemonTests.disk).reply.vsmmu
         try broker.attach(DaemonTests.disk, to: vsmmu, as: StreamID(8))
-        // Stage 1 whose CD is nowhere: C_BAD_CD or F_CD_FETCH.
+        let memory = try OwnedFD.memory(named: "admin-verbs", size: 1 << 16)
+        try memory.seal(.shrink)
+        try broker.mapMemory(memory, at: IPA(0x4000_0000), size: 1 << 16)
         let ste = StreamTableEntry(words: SIMD8(0x4000_0000 | 5 << 1 | 1, 0, 0, 0, 0, 0, 0, 0))
         _ = try broker.setState(
             of: vsmmu, .smmuEnabled, entries: [ContextEntry(vsid: StreamID(8), ste: ste)])
-        _ = try broker.translate(AccessRequest.Target(vsmmu: vsmmu, vsid: StreamID(8), iova: IOVA(0x1000)))
+        let reply = try broker.translate(AccessRequest.Target(vsmmu: vsmmu, vsid: StreamID(8), iova: IOVA(0x1000)))
+        #expect(reply.recorded)
         return broker
     }
 
@@ -68,7 +71,7 @@ struct AdminVerbTests {
         }
         let events = try Run(daemon, ["events"])
         #expect(events.status == 0)
-        #expect(events.output.contains("_CD"), "\(events.output)")
+        #expect(events.output.contains("  vm  disk0  C_BAD_CD  vsid 8"), "\(events.output)")
         #expect(events.output.contains("  disk0  attached to vSMMU"), "\(events.output)")
         let none = try Run(daemon, ["events", "--vm", "other", "--json"])
         #expect((none.status, none.output) == (0, ""))

@@ -161,11 +161,19 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["smmu-brokerd", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures"],
+            dependencies: [
+                "smmu-brokerd", "smmuctl", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures",
+            ],
             swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
-        .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "smmuctlTests",
+            dependencies: [
+                "smmuctl", "BrokerClient", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift),
         .testTarget(
             name: "ReplayTests",
             dependencies: [

@@ -84,8 +84,8 @@ let package = Package(
         .executableTarget(
             name: "smmuctl",
             dependencies: [
-                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "Replay", "UnitConfig", "Wire",
+                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "Replay", "UnitConfig",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -170,7 +170,7 @@ let package = Package(
         .testTarget(
             name: "smmuctlTests",
             dependencies: [
-                "smmuctl", "BrokerClient", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                "smmuctl", "BrokerClient", "BrokerHarness", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

@@ -130,7 +130,7 @@ struct CommandTests {
         defer { failing.stop() }
         let guest = try staleGuest(failing)
         #expect(throws: BrokerError.self) { try guest.broker.invalidate([Self.invalidate], on: guest.vsmmu) }
-        #expect(try guest.deviceReads(Self.iova) == nil)
+        expectRefusal(.vsmmuFailed) { _ = try guest.deviceReads(Self.iova) }
         expectRefusal(.vsmmuFailed) { try guest.broker.invalidate([Self.invalidate], on: guest.vsmmu) }
         expectRefusal(.vsmmuFailed) { _ = try guest.broker.setSTE(guest.stage1, of: Guest.vsid, on: guest.vsmmu) }
         var isReset = false

@@ -95,7 +95,11 @@ let package = Package(
         .target(name: "CBenchReference", publicHeadersPath: "include"),
         .executableTarget(
             name: "smmu-broker-bench",
-            dependencies: ["CBenchReference", "JSON", "LinuxSystem", "SMMUModel", "SMMUv3", "Wire"],
+            dependencies: [
+                "Backends", "BrokerCore", "CBenchReference", "Configuration", "JSON", "LinuxSystem", "SMMUModel",
+                "SMMUv3",
+                "Server", "Wire",
+            ],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
@@ -145,13 +149,15 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration",
+                "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration",
+                "EventLoop", "LinuxSystem",
                 "SMMUv3", "Wire",
             ],
             swiftSettings: swift),

@@ -21,7 +21,7 @@ final class EventDelivery {
             self.fd = fd
         }
 
-        func read(_ reads: Bool) { watch.wait(for: reads ? .readable : []) }
+        func read(_ reads: Bool) { watch.wait(for: Readiness(rawValue: reads ? Readiness.readable.rawValue : 0)) }
     }
 
     private final class Subscriber {
@@ -37,7 +37,7 @@ final class EventDelivery {
             socket = SeqPacketSocket(adopting: fd)
         }
 
-        func waitForRoom(_ waits: Bool) { watch.wait(for: waits ? .writable : []) }
+        func waitForRoom(_ waits: Bool) { watch.wait(for: Readiness(rawValue: waits ? Readiness.writable.rawValue : 0)) }
     }
 
     /// Packets for the owner in one turn: requests have theirs in between.
@@ -66,8 +66,13 @@ final class EventDelivery {
     func follow() throws(Errno) {
         let wanted = session.eventSources
         sources.removeAll { !wanted.contains($0.id) }
-        if let current = subscriber, session.subscription != current.id { subscriber = nil }
         for id in wanted where !sources.contains(where: { $0.id == id }) { sources.append(try source(id)) }
+        try followSubscriber()
+    }
+
+    /// The subscriber alone, which allocates nothing while it is the same.
+    func followSubscriber() throws(Errno) {
+        if let current = subscriber, session.subscription != current.id { subscriber = nil }
         if subscriber == nil, let id = session.subscription {
             let fd = try descriptors.duplicate(id.rawValue)
             subscriber = try Subscriber(id, fd, on: loop) { [unowned self] readiness in subscriberReady(readiness) }

@@ -139,15 +139,19 @@ final class SessionLoop {
     /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor
     /// must not be closed while it is watched.
     private func settle(_ effects: Session.Effects) {
-        if effects.contains(.eventSources) || effects.contains(.delivery) { follow() }
+        if effects.contains(.eventSources) {
+            attempt { () throws(Errno) in try delivery.follow() }
+        } else if effects.contains(.delivery) {
+            attempt { () throws(Errno) in try delivery.followSubscriber() }
+        }
         if effects.contains(.discarded) {
             for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
         }
         if effects.contains(.contexts) { contextsChanged = true }
     }
 
-    private func follow() {
-        do { try delivery.follow() } catch {
+    private func attempt(_ follow: () throws(Errno) -> Void) {
+        do { try follow() } catch {
             // The host has no descriptor or no memory for a watch. The events wait where they are.
             setAlarm(Instant(loop.now).advanced(byMilliseconds: 1000))
         }

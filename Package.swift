@@ -85,8 +85,8 @@ let package = Package(
         .executableTarget(
             name: "smmuctl",
             dependencies: [
-                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "Replay", "UnitConfig", "Wire",
+                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "Replay", "UnitConfig",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -175,7 +175,10 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "ReplayTests",
-            dependencies: ["Replay", "Captures", "CaptureFixtures", "CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            dependencies: [
+                "Replay", "BrokerHarness", "BrokerCore", "Captures", "CaptureFixtures", "Configuration", "CSMMUBroker",
+                "LinuxSystem", "SMMUv3",
+            ],
             swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(

@@ -67,9 +67,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd",
-                "UnitConfig",
-                "Wire",
+                "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
             ],
             swiftSettings: swift),
 
@@ -79,7 +77,8 @@ let package = Package(
 
         // Layer 5: executables
         .executableTarget(
-            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
+            name: "smmu-brokerd",
+            dependencies: ["Server", "Backends", "Configuration", "LinuxSystem", "Systemd", "Wire"],
             swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(
@@ -162,12 +161,18 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["smmu-brokerd", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures"],
+            dependencies: [
+                "smmu-brokerd", "smmuctl", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures",
+            ],
             swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(
-            name: "smmuctlTests", dependencies: ["smmuctl", "BrokerHarness", "JSON", "CaptureFixtures"],
+            name: "smmuctlTests",
+            dependencies: [
+                "smmuctl", "BrokerClient", "BrokerHarness", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: swift),
         .testTarget(
             name: "ReplayTests",

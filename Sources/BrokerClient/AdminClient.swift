@@ -210,8 +210,8 @@ package final class AdminClient {
         _ buffer: inout [UInt8], _ descriptor: Int32?, _ passed: inout OwnedFD?,
         _ encode: (Cookie, inout MutableRawSpan) -> Int
     ) throws(Errno) -> Int {
-        // SAFETY of both: bytes, of which any bits are some.
         var span = buffer.mutableSpan
+        // SAFETY: bytes, of which any bits are some.
         var bytes = unsafe span.mutableBytes
         let size = encode(Cookie(cookie), &bytes)
         while try !socket.send(bytes.bytes.extracting(first: size), descriptors: descriptor.map { [$0] } ?? []) {

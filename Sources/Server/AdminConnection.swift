@@ -105,10 +105,11 @@ final class AdminConnection {
         }
         let end = min(metrics.count, offset + AdminLimits.text)
         let piece = Array(metrics[offset..<end])
+        let total = UInt32(clamping: metrics.count)
         unsent = reply.write { bytes in
             // SAFETY: bytes, of which any bits are some.
-            AdminTextReply.metrics.encode(
-                to: header, UInt32(clamping: metrics.count), text: unsafe piece.span.bytes, into: &bytes)
+            let text = unsafe piece.span.bytes
+            return AdminTextReply.metrics.encode(to: header, total, text: text, into: &bytes)
         }
         if end == metrics.count { metrics = [] }
     }
@@ -124,11 +125,11 @@ final class AdminConnection {
 
     private func reloaded(_ outcome: AdminReloadOutcome, _ header: RequestHeader) {
         guard watch != nil, state == .answering else { return }
-        let text = Array(AdminRequests.text(of: outcome.diagnostics))
+        let lines = AdminRequests.text(of: outcome.diagnostics)
         unsent = reply.write { bytes in
             // SAFETY: bytes, of which any bits are some.
-            AdminTextReply.reload.encode(
-                to: header, outcome.applied ? 1 : 0, text: unsafe text.span.bytes, into: &bytes)
+            let text = unsafe lines.span.bytes
+            return AdminTextReply.reload.encode(to: header, outcome.applied ? 1 : 0, text: text, into: &bytes)
         }
         do throws(Errno) { try send() } catch { end() }
     }

@@ -119,8 +119,8 @@ package final class Daemon {
                 journal.push(
                     .text(
                         .warning,
-                        "Turned away a client (pid \(peer.pid), uid \(peer.uid)): there are \(sessions.count) sessions, "
-                            + "as many as MaxSessions=\(limit) allows. \(turnedAway.count) so far."))
+                        "Turned away a client (pid \(peer.pid), uid \(peer.uid)): there are \(sessions.count) sessions, as "
+                            + "many as MaxSessions=\(limit) allows. \(turnedAway.count) so far."))
             }
             return nil
         }

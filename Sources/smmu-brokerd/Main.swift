@@ -99,8 +99,8 @@ enum Main {
     private static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
+            // SAFETY: the call reads the bytes that are left, and keeps nothing of them.
             let count = unsafe bytes.withUnsafeBytes { buffer in
-                // SAFETY: the bytes that are left.
                 unsafe Glibc.write(descriptor, buffer.baseAddress, buffer.count)
             }
             // There is nobody left to tell.

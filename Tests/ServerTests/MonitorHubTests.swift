@@ -90,7 +90,9 @@ import Wire
         hub.stop()
     }
 
-    @Test("A monitor that does not read keeps nobody waiting, and learns exactly what it missed") func slow() throws {
+    @Test("P28: a monitor that does not read keeps nobody waiting, and learns exactly what it missed") func slow()
+        throws
+    {
         let hub = MonitorHub()
         let slow = try monitor(hub, AdminMonitorRequest(flags: .follow))
         let dead = try monitor(hub, AdminMonitorRequest(flags: .follow))

@@ -75,8 +75,13 @@ package final class BrokerHarness: Sendable {
 
     /// Has the daemon read a configuration of this text.
     package func reload(_ text: String) throws {
-        try text.write(toFile: "\(directory)/reload.conf", atomically: true, encoding: .utf8)
+        try write(text)
         poster.order(.reload)
+    }
+
+    /// Writes the configuration that the daemon finds at its next reload.
+    package func write(_ text: String) throws {
+        try text.write(toFile: "\(directory)/reload.conf", atomically: true, encoding: .utf8)
     }
 
     /// What others may have of a daemon.

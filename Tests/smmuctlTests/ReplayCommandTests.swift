@@ -62,7 +62,8 @@ import Testing
         #expect(run.lines.first == "changed: 1 rows, 0 agree")
         #expect(run.output.contains("oracle.jsonl, line 1: stream "))
         #expect(run.row("pa")?.count == 3)
-        #expect(run.output.contains("recorded  broker"))
+        #expect(run.row("recorded") == ["broker"])
+        #expect(run.output.contains("IDR0.VMID16: 0 in place of 1 (nesting)"))
     }
 
     @Test func tellsThatNobodyListens() throws {

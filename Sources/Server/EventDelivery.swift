@@ -37,7 +37,9 @@ final class EventDelivery {
             socket = SeqPacketSocket(adopting: fd)
         }
 
-        func waitForRoom(_ waits: Bool) { watch.wait(for: Readiness(rawValue: waits ? Readiness.writable.rawValue : 0)) }
+        func waitForRoom(_ waits: Bool) {
+            watch.wait(for: Readiness(rawValue: waits ? Readiness.writable.rawValue : 0))
+        }
     }
 
     /// Packets for the owner in one turn: requests have theirs in between.

@@ -69,7 +69,8 @@ demo: install-deps ## Show the broker at work on a recorded guest: installs what
 	Tests/Demo/demo.sh "$$($(SWIFT) build --show-bin-path)"
 
 bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: results also as JSON)
-	$(SWIFT) run -c release smmu-broker-bench
+	$(SWIFT) build -c release --static-swift-stdlib --product smmu-brokerd
+	$(SWIFT) run -c release --static-swift-stdlib smmu-broker-bench
 
 fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
 	FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product FuzzModel

@@ -94,7 +94,11 @@ let package = Package(
         .target(name: "CBenchReference", publicHeadersPath: "include"),
         .executableTarget(
             name: "smmu-broker-bench",
-            dependencies: ["CBenchReference", "JSON", "LinuxSystem", "SMMUModel", "SMMUv3", "Wire"],
+            dependencies: [
+                "Backends", "BrokerCore", "CBenchReference", "Configuration", "JSON", "LinuxSystem", "SMMUModel",
+                "SMMUv3",
+                "Server", "Wire",
+            ],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),

@@ -28,7 +28,7 @@ extension Session {
                 "The device \(Self.description(of: state.contexts[index].installed)): leave the guest's command unconsumed"
             )
         }
-        counters.stesInstalled += 1
+        counts.stesInstalled += 1
         if let meter = meters.index(of: state.contexts[index].key) { meters[meter].stesInstalled += 1 }
         if before != state.contexts[index].installed || illegalBefore != state.contexts[index].illegal {
             effects.insert(.contexts)

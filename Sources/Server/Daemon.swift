@@ -94,7 +94,8 @@ package final class Daemon {
     /// Serves until it is told to stop, and its sessions have ended.
     package func run() throws(Errno) {
         keepAlive()
-        try loop.run()
+        // What the loop calls does not keep this alive.
+        try withExtendedLifetime(self) { () throws(Errno) in try loop.run() }
     }
 
     // MARK: Sessions

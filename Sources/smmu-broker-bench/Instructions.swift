@@ -3,11 +3,15 @@ import Glibc
 /// Counts instructions by running this program again under callgrind: with a number of operations and with none, which
 /// costs the start and the warm-up alone.
 enum Instructions {
-    /// Instructions per operation by side; nothing without valgrind. `within`: only what this function does and calls.
-    static func perOperation(_ name: String, operations: UInt64, within function: String? = nil) -> [Side: Double] {
+    /// Instructions per operation by side; nothing without valgrind. `within`: only what
+    /// this function does and calls, by side; a pattern with `*`.
+    static func perOperation(_ name: String, operations: UInt64, within functions: [Side: String] = [:]) -> [Side:
+        Double]
+    {
         var result: [Side: Double] = [:]
         for side in Side.allCases {
-            guard let all = total(name, side, operations, function), let start = total(name, side, 0, function)
+            guard let all = total(name, side, operations, functions[side]),
+                let start = total(name, side, 0, functions[side])
             else { return [:] }
             result[side] = (Double(all) - Double(start)) / Double(operations)
         }
@@ -19,7 +23,7 @@ enum Instructions {
         // Hash tables whose seed is fixed make the two starts alike.
         let command =
             "exec env SWIFT_DETERMINISTIC_HASHING=1 valgrind --tool=callgrind --callgrind-out-file=/dev/null "
-            + (function.map { "--toggle-collect=\($0) " } ?? "")
+            + (function.map { "--toggle-collect='\($0)' " } ?? "")
             + "\"$(readlink /proc/\(getpid())/exe)\" \(arguments) 2>&1"
         guard let output = unsafe popen(command, "r") else { return nil }
         defer { unsafe pclose(output) }

@@ -37,9 +37,10 @@ def cited(root):
         for match in DISPLAY_NAME.finditer(text):
             head, colon, _ = (match.group(1) or match.group(3) or "").partition(":")
             parts = [part.strip() for part in head.split(",")]
-            if colon and all(NUMBER.fullmatch(part) for part in parts):
+            # Invariants (I1) may stand among them.
+            if colon and all(re.fullmatch(r"[IP]\d+", part) for part in parts):
                 line = text.count("\n", 0, match.start()) + 1
-                for part in parts:
+                for part in filter(NUMBER.fullmatch, parts):
                     places.setdefault(part, []).append(f"{path}:{line}")
     return places
 

@@ -119,7 +119,7 @@ struct EventTests {
         #expect(generations[Self.unmapped(1)].map { $0 < reset.generation } == true)
     }
 
-    @Test("P29: a stalled transaction is delivered with its tag, and answered once")
+    @Test("A stalled transaction is delivered with its tag, and answered once")
     func stalls() throws {
         var configuration = Configuration.open()
         var settings = SMMUSettings()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BrokerClient
+import BrokerHarness
 import Foundation
 import JSON
 import SMMUv3

@@ -36,6 +36,7 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
+        .target(name: "CIOMMUFD", cSettings: c),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "CSMMUBroker", cSettings: c + [.unsafeFlags(["-Wshadow"])]),
 
@@ -49,6 +50,7 @@ let package = Package(
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
+        .target(name: "IOMMUFD", dependencies: ["CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem"], swiftSettings: swift),
         .target(
             name: "BrokerClient", dependencies: ["CSMMUBroker", "Wire", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
@@ -119,6 +121,8 @@ let package = Package(
             name: "BackendsTests",
             dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
+        .testTarget(
+            name: "IOMMUFDTests", dependencies: ["IOMMUFD", "CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "UnitConfig", "BrokerCore", "SMMUv3", "Wire"],

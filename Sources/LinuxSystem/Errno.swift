@@ -18,6 +18,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let noDescriptors = Errno(24)
     package static let noSystemDescriptors = Errno(23)
     package static let notPermitted = Errno(1)
+    package static let notSupported = Errno(95)
     package static let inUse = Errno(98)
 
     /// `EAGAIN`.
@@ -35,13 +36,13 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The value of a call that returns it or `-errno`.
     @discardableResult
-    static func check(_ value: Int32) throws(Errno) -> Int32 {
+    package static func check(_ value: Int32) throws(Errno) -> Int32 {
         if value < 0 { throw Errno(-value) }
         return value
     }
 
     @discardableResult
-    static func check(_ value: Int64) throws(Errno) -> Int64 {
+    package static func check(_ value: Int64) throws(Errno) -> Int64 {
         if value < 0 { throw Errno(Int32(truncatingIfNeeded: -value)) }
         return value
     }

@@ -219,10 +219,7 @@ extension LinuxIOMMU {
         return EventQueueHandle(id: argument.out_veventq_id, descriptor: descriptor)
     }
 
-    package func readEvents(
-        _ descriptor: borrowing OwnedFD, into bytes: inout MutableRawSpan
-    ) throws(Errno) -> Int {
-        let raw = descriptor.raw
+    package func readEvents(raw: Int32, into bytes: inout MutableRawSpan) throws(Errno) -> Int {
         let count = unsafe bytes.withUnsafeMutableBytes { buffer in
             // SAFETY: the kernel writes at most `buffer.count` bytes.
             unsafe ciommufd_read(raw, buffer.baseAddress, buffer.count)

@@ -8,6 +8,15 @@ package final class EventQueue {
     private let id: UInt32
     /// nil only while this is going: the kernel keeps the queue as long as its descriptor is open.
     private var descriptor: OwnedFD?
+    private var sequence = EventQueueSequence()
+    /// Bytes of the last read, of which those before `position` have been dealt with.
+    private var bytes = [UInt8](repeating: 0, count: EventQueue.recordsAtOnce * EventQueue.recordBytes)
+    private var position = 0
+    private var filled = 0
+
+    private static let headerBytes = 8
+    private static let recordBytes = 40
+    private static let recordsAtOnce = 64
     package init(in viommu: VIOMMU, depth: UInt32) throws(IOMMUError) {
         self.viommu = viommu
         do throws(Errno) {

@@ -72,7 +72,8 @@ extension EventQueue {
         (position, filled) = (0, 0)
         guard descriptor != nil else { return }
         var span = bytes.mutableSpan
-        var raw = span.mutableBytes
+        // SAFETY: any bytes are bytes.
+        var raw = unsafe span.mutableBytes
         do throws(Errno) {
             filled = try viommu.kernel.readEvents(raw: self.raw, into: &raw)
         } catch { throw IOMMUError(error, .readEvents, "read events") }

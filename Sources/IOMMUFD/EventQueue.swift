@@ -71,11 +71,8 @@ extension EventQueue {
     private func refill() throws(IOMMUError) {
         (position, filled) = (0, 0)
         guard descriptor != nil else { return }
-        var span = bytes.mutableSpan
-        // SAFETY: any bytes are bytes.
-        var raw = unsafe span.mutableBytes
         do throws(Errno) {
-            filled = try viommu.kernel.readEvents(raw: self.raw, into: &raw)
+            filled = try viommu.kernel.readEvents(raw: self.raw, into: &bytes)
         } catch { throw IOMMUError(error, .readEvents, "read events") }
     }
 

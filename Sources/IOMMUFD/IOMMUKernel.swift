@@ -41,7 +41,7 @@ package protocol IOMMUKernel: AnyObject {
     /// IOMMU_VEVENTQ_ALLOC of the type of an SMMUv3. The descriptor is the caller's.
     func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> EventQueueHandle
     /// Reads a vEVENTQ's descriptor: whole records of 40 bytes, or a LOST marker of 8. 0: empty.
-    func readEvents(raw descriptor: Int32, into bytes: inout MutableRawSpan) throws(Errno) -> Int
+    func readEvents(raw descriptor: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int
 
     // MARK: Devices
     /// Opens the device's cdev and binds it to this iommufd (VFIO_DEVICE_BIND_IOMMUFD). DMA is blocked from then on.

@@ -219,8 +219,8 @@ extension LinuxIOMMU {
         return EventQueueHandle(id: argument.out_veventq_id, descriptor: descriptor)
     }
 
-    package func readEvents(raw: Int32, into bytes: inout MutableRawSpan) throws(Errno) -> Int {
-        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+    package func readEvents(raw: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int {
+        let count = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
             // SAFETY: the kernel writes at most `buffer.count` bytes.
             unsafe ciommufd_read(raw, buffer.baseAddress, buffer.count)
         }

@@ -11,10 +11,32 @@ FUZZ_SECONDS ?= 60
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
-CHECKS := layers sizes unsafe words links coverage
-DEBIAN_PACKAGES := git libsystemd-dev make python3 valgrind xz-utils
+CHECKS := layers sizes unsafe words links units coverage
+DEBIAN_PACKAGES := git groff-base libsystemd-dev make python3 systemd valgrind xz-utils
 
-.PHONY: all build release test lint format checks bench fuzz coverage-doc install-deps clean help
+# Where `make install` puts things, below DESTDIR. BUILD_DIR has the programs.
+DESTDIR ?=
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+BUILD_DIR ?= .build/release
+# Each a directory and the files that go there, with `:` between directory and files. Of programs, 755; of others, 644.
+PROGRAMS = $(PREFIX)/sbin:$(BUILD_DIR)/smmu-brokerd $(PREFIX)/bin:$(BUILD_DIR)/smmuctl
+SHARED = \
+    $(patsubst %,$(PREFIX)/lib/systemd/system:%,$(wildcard systemd/*.service systemd/*.socket)) \
+    $(PREFIX)/lib/systemd/catalog:systemd/smmu-broker.catalog \
+    $(patsubst %,$(PREFIX)/include:%,$(wildcard Sources/CSMMUBroker/include/*.h)) \
+    $(patsubst %,$(PREFIX)/share/smmu-broker/client:%,$(wildcard Sources/CSMMUBroker/*.[ch])) \
+    $(foreach section,1 5 7 8,$(patsubst %,$(PREFIX)/share/man/man$(section):%,$(wildcard docs/man/*.$(section))))
+# Installed under another name: the directory decides what they are.
+RENAMED = \
+    $(PREFIX)/lib/sysusers.d/smmu-broker.conf:systemd/smmu-broker.sysusers \
+    $(PREFIX)/lib/tmpfiles.d/smmu-broker.conf:systemd/smmu-broker.tmpfiles
+# The administrator's: what is there already stays, and what was changed is not removed.
+CONFIGURATION = \
+    $(patsubst %,$(SYSCONFDIR)/smmu-broker:%,$(wildcard config/*.conf)) \
+    $(patsubst %,$(SYSCONFDIR)/smmu-broker/smmu-broker.conf.d:%,$(wildcard config/*.conf.d/*))
+
+.PHONY: all build release test lint format checks bench fuzz coverage-doc install uninstall install-deps clean help
 
 all: build
 
@@ -55,6 +77,32 @@ fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
 
 coverage-doc: ## Write docs/model-coverage.md from the rules and the names of the tests
 	python3 Tests/Checks/coverage.py
+
+install: ## Install what `make release` has built (DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc, BUILD_DIR=.build/release)
+	@for pair in $(PROGRAMS); do install -D -m 755 -t "$(DESTDIR)$${pair%%:*}" "$${pair#*:}"; done
+	@for pair in $(SHARED); do install -D -m 644 -t "$(DESTDIR)$${pair%%:*}" "$${pair#*:}"; done
+	@for pair in $(RENAMED); do install -D -m 644 "$${pair#*:}" "$(DESTDIR)$${pair%%:*}"; done
+	@for pair in $(CONFIGURATION); do \
+	    target="$(DESTDIR)$${pair%%:*}/$$(basename "$${pair#*:}")"; \
+	    [[ -e $$target ]] || install -D -m 644 "$${pair#*:}" "$$target"; \
+	done
+	@sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
+	@if [[ -z "$(DESTDIR)" ]]; then \
+	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; journalctl --update-catalog;"; \
+	    echo "systemctl daemon-reload; systemctl enable --now smmu-brokerd"; \
+	fi
+
+uninstall: ## Remove what `make install` installed, but configuration that was changed since
+	@for pair in $(PROGRAMS) $(SHARED); do rm -f "$(DESTDIR)$${pair%%:*}/$$(basename "$${pair#*:}")"; done
+	@for pair in $(RENAMED); do rm -f "$(DESTDIR)$${pair%%:*}"; done
+	@for pair in $(CONFIGURATION); do \
+	    target="$(DESTDIR)$${pair%%:*}/$$(basename "$${pair#*:}")"; \
+	    if cmp -s "$${pair#*:}" "$$target"; then rm -f "$$target"; fi; \
+	done
+	@for directory in "$(SYSCONFDIR)/smmu-broker/smmu-broker.conf.d" "$(SYSCONFDIR)/smmu-broker" \
+	    "$(PREFIX)/share/smmu-broker/client" "$(PREFIX)/share/smmu-broker"; do \
+	    if [[ -d "$(DESTDIR)$$directory" ]]; then rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$directory"; fi; \
+	done
 
 install-deps: ## Install the Debian packages that are missing (as root)
 	@missing=(); \

@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "IOMMUFD", dependencies: ["CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
-        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem"], swiftSettings: swift),
+        .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(
             name: "BrokerClient", dependencies: ["CSMMUBroker", "Wire", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
@@ -59,7 +59,8 @@ let package = Package(
         // Layer 3: the rules
         .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: swift),
         .target(
-            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "SMMUv3", "Wire"], swiftSettings: swift),
+            name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
 
         // Layer 4: the shell
         .target(
@@ -68,19 +69,26 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
+                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd",
+                "UnitConfig",
+                "Wire",
             ],
             swiftSettings: swift),
 
+        // A VMM made of a capture, for smmuctl
+        .target(
+            name: "Replay", dependencies: ["Captures", "CSMMUBroker", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
+
         // Layer 5: executables
         .executableTarget(
-            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem"], swiftSettings: swift),
+            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
+            swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(
             name: "smmuctl",
             dependencies: [
                 "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "Wire",
+                "CSMMUBroker", "LinuxSystem", "Replay", "UnitConfig", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -88,7 +96,8 @@ let package = Package(
         // Benchmarks, and what they compare with
         .target(name: "CBenchReference", publicHeadersPath: "include"),
         .executableTarget(
-            name: "smmu-broker-bench", dependencies: ["SMMUv3", "SMMUModel", "JSON", "CBenchReference"],
+            name: "smmu-broker-bench",
+            dependencies: ["CBenchReference", "JSON", "LinuxSystem", "SMMUModel", "SMMUv3", "Wire"],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
@@ -103,6 +112,14 @@ let package = Package(
         .target(
             name: "Lockstep", dependencies: ["SMMUv3", "SMMUModel", "NaiveWalker", "Scenarios"],
             path: "Tests/Support/Lockstep", swiftSettings: fuzzed),
+
+        .target(
+            name: "BrokerHarness",
+            dependencies: [
+                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "SMMUv3", "Systemd", "Wire",
+            ],
+            path: "Tests/Support/BrokerHarness", swiftSettings: swift),
 
         // Tests
         .testTarget(
@@ -119,25 +136,26 @@ let package = Package(
             name: "BrokerCoreTests", dependencies: ["BrokerCore", "SMMUv3", "Wire", "Scenarios"], swiftSettings: swift),
         .testTarget(
             name: "BackendsTests",
-            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
+            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire", "Scenarios"],
             swiftSettings: swift),
         .testTarget(
             name: "IOMMUFDTests", dependencies: ["IOMMUFD", "CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "UnitConfig", "BrokerCore", "SMMUv3", "Wire"],
+            name: "ConfigurationTests",
+            dependencies: ["Configuration", "UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
-        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem"], swiftSettings: swift),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
                 "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
@@ -151,6 +169,10 @@ let package = Package(
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "ReplayTests",
+            dependencies: ["Replay", "Captures", "CaptureFixtures", "CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(
             name: "SMMUCacheTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Scenarios"],

@@ -1,3 +1,4 @@
+import SMMUv3
 package import Wire
 
 /// One session: takes packets, decides by the rules, has the backend do what is allowed, and writes the reply.
@@ -15,13 +16,16 @@ package final class Session {
         package var backend: any TranslationBackend
         package var observer: any SessionObserver
         package var ledger: any Ledger
+        package var journalLimit: JournalLimit
 
         package init(
             id: SessionID, peer: PeerIdentity, grant: Grant?, epoch: Epoch, directory: any DeviceDirectory,
-            backend: any TranslationBackend, observer: any SessionObserver, ledger: any Ledger = NoLedger()
+            backend: any TranslationBackend, observer: any SessionObserver, ledger: any Ledger = NoLedger(),
+            journalLimit: JournalLimit = JournalLimit()
         ) {
             (self.id, self.peer, self.grant, self.epoch) = (id, peer, grant, epoch)
             (self.directory, self.backend, self.observer, self.ledger) = (directory, backend, observer, ledger)
+            self.journalLimit = journalLimit
         }
     }
 
@@ -38,58 +42,93 @@ package final class Session {
         package init(byteCount: Int) { self.byteCount = byteCount }
     }
 
-    // To be filled in: what the session's loop calls.
+    let context: Context
+    var backend: any TranslationBackend { context.backend }
+    var observer: any SessionObserver { context.observer }
+    /// The one that counts now; nil: nothing more may be had.
+    var grant: Grant?
 
-    package init(_ context: Context) { self.context = context }
-    private let context: Context
+    /// Changed by ``commit(_:)`` alone.
+    package private(set) var state = SessionState()
+    var ring = EventRing()
+    /// One for each context.
+    var meters = SortedTable<ContextMeter>()
+    /// Of records that name no context.
+    var strayJournal = JournalMeter()
+    package internal(set) var counters = SessionCounters()
+
+    // Reused, so that a request allocates nothing once they have grown to what the session needs.
+    var received: [Command] = []
+    var batch = CommandBatch()
+    var reports: [ContextReport] = []
+    var named: [Bool] = []
+
+    var effects: Effects = []
+    var discarded: [ResourceID] = []
+    var ending = Ending()
+
+    package init(_ context: Context) {
+        self.context = context
+        grant = context.grant
+    }
+
+    /// The one door for every change of state: noted first, then made, and both before the reply is written (I7).
+    func commit(_ change: Change) {
+        context.ledger.commit(change)
+        state.apply(change)
+    }
 
     /// Does one request. `truncated`: the packet, or its descriptors, did not arrive whole. Writes the one reply to
     /// `reply`, which has room for the largest packet.
     package func handle(
         _ packet: RawSpan, files: [ReceivedFile], descriptorsTruncated: Bool, at now: Instant,
         reply: inout MutableRawSpan
-    ) -> Answer { Answer(byteCount: 0) }
-
-    /// A descriptor to watch for each vSMMU that has one.
-    package struct EventSource: Hashable, Sendable {
-        package var vsmmu: VSMMUID
-        package var descriptor: ResourceID
+    ) -> Answer {
+        let header = RequestHeader(peekingAt: packet)
+        counters.requests += 1
+        var answer: Answer
+        do throws(Refusal) {
+            let request = try Self.decode(packet, files: files.count, truncated: descriptorsTruncated)
+            answer = try perform(request, Call(header: header, now: now), packet, files, &reply)
+        } catch {
+            counters.refusals += 1
+            observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none))
+            answer = Answer(byteCount: error.encode(to: header, into: &reply))
+        }
+        answer.effects.formUnion(takeEffects())
+        return answer
     }
-    package var eventSources: [EventSource] { [] }
-    /// False while the owner's ring is full: then sources are not to be read, until something has been delivered.
-    package var hasRoomForEvents: Bool { true }
-    /// Reads what a source has and the ring has room for, a bounded amount.
-    package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects { [] }
 
-    /// The socket to deliver events to; nil while nobody has subscribed, or its peer has gone.
-    package var subscription: ResourceID? { nil }
-    /// Encodes the oldest undelivered packet; 0 when there is none. It stays until ``delivered()``.
-    package func nextDelivery(into packet: inout MutableRawSpan) -> Int { 0 }
-    /// The packet of the last ``nextDelivery(into:)`` has been sent.
-    package func delivered() {}
-    /// The subscriber has gone: keeps everything for the next one.
-    package func subscriberGone() {}
+    /// What a handler needs of a request beside its own fields.
+    struct Call {
+        var header: RequestHeader
+        var now: Instant
+    }
+
+    private static func decode(_ packet: RawSpan, files: Int, truncated: Bool) throws(Refusal) -> Request {
+        do throws(WireFault) {
+            let request = try Request(decoding: packet)
+            try request.checkDescriptors(count: files, truncated: truncated)
+            return request
+        } catch { throw Refusal(error) }
+    }
+
+    func takeEffects() -> Effects {
+        defer { effects = [] }
+        return effects
+    }
+
+    func discard(_ resource: ResourceID) {
+        discarded.append(resource)
+        effects.insert(.discarded)
+    }
+
     /// Descriptors that the session needed and does no more, to be closed.
-    package func takeDiscarded() -> [ResourceID] { [] }
-
-    /// The first time at which ``timeout(at:)`` has something to do.
-    package var deadline: Instant? { nil }
-    package func timeout(at now: Instant) -> Effects { [] }
-
-    /// Another grant counts from now on; nil: nothing more may be had.
-    package func replaceGrant(_ grant: Grant?) {}
-    /// An operator's doing: a device goes to ABORT and stays there, or may translate again. False: no such device here.
-    package func quarantine(_ device: Name) -> Bool { false }
-    package func release(_ device: Name) -> Bool { false }
-
-    /// The client is gone, or the daemon ends. Devices to ABORT, then memory, then objects. Nil when everything is done;
-    /// else when to call again, because a device was busy.
-    package func end(at now: Instant) -> Instant? { nil }
-
-    package var snapshot: SessionSnapshot {
-        SessionSnapshot(id: context.id, vm: nil, pid: context.peer.pid, uid: context.peer.uid)
+    package func takeDiscarded() -> [ResourceID] {
+        if discarded.isEmpty { return [] }
+        defer { discarded = [] }
+        return discarded
     }
-    package func contextSnapshots() -> [ContextSnapshot] { [] }
 
     /// What has changed that the session's loop has to look at.
     package struct Effects: OptionSet, Hashable, Sendable {

@@ -9,6 +9,8 @@ package import Wire
 package protocol TranslationBackend: AnyObject {
     /// What it can do beyond the minimum.
     var features: Features { get }
+    /// It maps the files of ``map(_:)`` into this process: they must be sealed against shrinking, and no hugetlbfs.
+    var mapsMemory: Bool { get }
 
     // MARK: Memory: stage 2 of all of the session's devices
 
@@ -70,6 +72,10 @@ package protocol TranslationBackend: AnyObject {
     /// What hardware would do with an access of a device. Only with ``Features/model``. A read fills the first bytes of
     /// `data`, a write takes them; `data` is empty for TRANSLATE.
     func access(_ access: DeviceAccess, data: inout MutableRawSpan) -> AccessReply
+}
+
+extension TranslationBackend {
+    package var mapsMemory: Bool { true }
 }
 
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.

@@ -10,8 +10,7 @@ void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *old, size_t bytes);
 void *__libc_memalign(size_t alignment, size_t bytes);
 
-// The benchmarks have one thread.
-static uint64_t allocations;
+static _Atomic uint64_t allocations;
 
 uint64_t ref_allocations(void) { return allocations; }
 

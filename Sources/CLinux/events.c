@@ -2,6 +2,7 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -100,4 +101,24 @@ uint64_t clinux_monotonic_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clinux_realtime_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int clinux_wait(int fd, uint32_t events, int timeout_ms) {
+    short wanted = (short)(((events & CLINUX_READABLE) != 0 ? POLLIN : 0) | ((events & CLINUX_WRITABLE) != 0 ? POLLOUT : 0));
+    uint64_t end = clinux_monotonic_ns() / 1000000 + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0);
+    for (;;) {
+        uint64_t now = clinux_monotonic_ns() / 1000000;
+        struct pollfd entry = {.fd = fd, .events = wanted};
+        int ready = poll(&entry, 1, timeout_ms < 0 ? -1 : now < end ? (int)(end - now) : 0);
+        if (ready > 0)
+            return (entry.revents & POLLNVAL) != 0 ? -EBADF : 1;
+        if (ready == 0 || errno != EINTR)
+            return ready == 0 ? 0 : -errno;
+    }
 }

@@ -68,6 +68,11 @@ int clinux_close(int fd) { return result(close(fd)); }
 
 int clinux_duplicate(int fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
+int clinux_set_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 ? -errno : result(fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
 const char *clinux_error_name(int error) { return strerrorname_np(error); }
 
 const char *clinux_error_text(int error) {

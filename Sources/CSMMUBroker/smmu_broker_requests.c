@@ -180,8 +180,11 @@ int smmu_broker_client_device_detach(struct smmu_broker_client *client, uint32_t
     return plain(client, &exchange);
 }
 
-int smmu_broker_client_device_reset(struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid) {
-    struct smmu_broker_device request = {.vsmmu = vsmmu, .vsid = vsid};
+int smmu_broker_client_device_reset(struct smmu_broker_client *client, const char *device) {
+    struct smmu_broker_device_reset request = {.device = {0}};
+    int error = set_name(request.device, device);
+    if (error < 0)
+        return error;
     struct smmu_broker_exchange exchange = EXCHANGE(request, SMMU_BROKER_DEVICE_RESET, 0);
     return plain(client, &exchange);
 }

@@ -21,6 +21,8 @@ package final class EventLoop {
     private var stopped = false
     /// When the current turn began; what handlers take for now.
     package private(set) var now = MonotonicTime.now
+    /// What posted work finds in the loop's thread: whoever runs the loop puts itself here.
+    package weak var owner: AnyObject?
     /// Turns so far, those in which nothing happened included.
     package private(set) var turns: UInt64 = 0
 

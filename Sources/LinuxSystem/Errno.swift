@@ -12,11 +12,14 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let brokenPipe = Errno(32)
     package static let connectionRefused = Errno(111)
     package static let connectionReset = Errno(104)
+    package static let fileTooLarge = Errno(27)
     package static let interrupted = Errno(4)
     package static let invalid = Errno(22)
     package static let messageTooLong = Errno(90)
     package static let noDescriptors = Errno(24)
     package static let noSystemDescriptors = Errno(23)
+    package static let notFound = Errno(2)
+    package static let noMemory = Errno(12)
     package static let notPermitted = Errno(1)
     package static let notFound = Errno(2)
     package static let noMemory = Errno(12)
@@ -32,6 +35,9 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let overflow = Errno(75)
     package static let notSupported = Errno(95)
     package static let inUse = Errno(98)
+    package static let outOfRange = Errno(34)
+    package static let connectionAborted = Errno(103)
+    package static let protocolError = Errno(71)
 
     /// `EAGAIN`.
     package var name: String {

@@ -30,4 +30,7 @@ package struct OwnedFD: ~Copyable, Sendable {
     package borrowing func duplicate() throws(Errno) -> OwnedFD {
         OwnedFD(adopting: try Errno.check(clinux_duplicate(raw)))
     }
+
+    /// Has calls that would wait fail with ``Errno/again``, for all descriptors of the same open file.
+    package borrowing func setNonBlocking() throws(Errno) { try Errno.check(clinux_set_nonblocking(raw)) }
 }

@@ -8,6 +8,8 @@ struct Fault: Error {
     var eventClass: EventRecord.Class = .input
     /// Word 3: the IPA of a stage 2 fault, or the address of a fetch that aborted.
     var address: UInt64 = 0
+    /// Of a fault of stage 2 behind a stage 1 that came through: what that allows.
+    var stage1: Permissions = []
 
     /// A configuration error: a record without access fields.
     static func configuration(_ id: EventID) -> Fault { Fault(id: id) }
@@ -19,6 +21,13 @@ struct Fault: Error {
 
     static func stage2(_ id: EventID, _ eventClass: EventRecord.Class, ipa: UInt64) -> Fault {
         Fault(id: id, stage2: true, eventClass: eventClass, address: ipa & EventRecord.ipaMask)
+    }
+
+    /// This fault, of a transaction that stage 1 let through with `permissions`.
+    func behind(_ permissions: Permissions) -> Fault {
+        var fault = self
+        fault.stage1 = permissions
+        return fault
     }
 
     /// The read of a table descriptor aborted. Stage 1's own descriptors have CLASS = TTD; a stage 2 walk has the

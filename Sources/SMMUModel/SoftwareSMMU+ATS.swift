@@ -78,6 +78,13 @@ extension SoftwareSMMU {
         return accessTranslated(transaction, entry.address | offset)
     }
 
+    /// What the device of `transaction` has been granted for the page, for either privilege level; nil when its ATC does
+    /// not hold it.
+    public func grantedByATC(_ transaction: Transaction) -> Permissions? {
+        guard let entry = atc.value(of: CacheKey(atc: transaction)) else { return nil }
+        return Permissions(unprivileged: entry.granted, privileged: entry.granted)
+    }
+
     private mutating func accessTranslated(_ transaction: Transaction, _ address: UInt64) -> TranslationResult {
         var translated = transaction
         translated.kind = .translated

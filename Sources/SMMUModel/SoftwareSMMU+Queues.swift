@@ -65,6 +65,7 @@ extension SoftwareSMMU {
             if (registers.eventQueueProd ^ registers.eventQueueCons) & Self.overflowFlag == 0 {
                 registers.eventQueueProd ^= Self.overflowFlag
             }
+            lostEvents &+= 1
             return
         }
         store(record)

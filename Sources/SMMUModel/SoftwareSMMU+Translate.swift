@@ -112,7 +112,12 @@ extension SoftwareSMMU {
             observer.saw(.cached(.tlb))
             return try finish(hit, address, demand)
         }
-        let leaf = try walkStage2(stream.stage2, address, for: .input, &observer)
+        let leaf: Stage2Leaf
+        do throws(Fault) {
+            leaf = try walkStage2(stream.stage2, address, for: .input, &observer)
+        } catch {
+            throw error.behind(.all)
+        }
         let offset = UInt64.mask(leaf.sizeLog2)
         let entry = TLBEntry(
             pa: leaf.pa & ~offset, ipa: address & ~offset, stage1: .all, stage2: leaf.permissions, stages: .stage2,
@@ -166,7 +171,12 @@ extension SoftwareSMMU {
         if nested {
             // Stage 1 is complete before stage 2 of its output begins: its permission fault comes first.
             if !demand.isMet(by: leaf.permissions) { throw .stage1(.permission) }
-            let stage2Leaf = try walkStage2(stream.stage2, leaf.output, for: .input, &observer)
+            let stage2Leaf: Stage2Leaf
+            do throws(Fault) {
+                stage2Leaf = try walkStage2(stream.stage2, leaf.output, for: .input, &observer)
+            } catch {
+                throw error.behind(leaf.permissions)
+            }
             size = min(size, stage2Leaf.sizeLog2)
             (entry.stage2, entry.stages, output) = (stage2Leaf.permissions, .both, stage2Leaf.pa)
         }
@@ -194,11 +204,11 @@ extension SoftwareSMMU {
         let ipa = hit.entry.ipa | offset
         let both = hit.entry.stage1.intersection(hit.entry.stage2)
         if !demand.isMet(by: hit.entry.stage1) { throw .stage1(.permission) }
-        if !demand.isMet(by: both) { throw .stage2(.permission, .input, ipa: ipa) }
+        if !demand.isMet(by: both) { throw .stage2(.permission, .input, ipa: ipa).behind(hit.entry.stage1) }
         return .translated(
             Translation(
                 pa: hit.entry.pa | offset, permissions: demand.granted(of: both), stages: hit.entry.stages,
-                sizeLog2: hit.sizeLog2, ipa: ipa))
+                sizeLog2: hit.sizeLog2, ipa: ipa, stage1: hit.entry.stage1))
     }
 
     // MARK: - Faults
@@ -228,7 +238,9 @@ extension SoftwareSMMU {
         if recorded { writeEvent(record) }
         let quiet = follows && !fault.stage2 && !policy.stage1Abort
         return .faulted(
-            Termination(record: record, recorded: recorded, response: quiet ? .readZeroWriteIgnored : .abort))
+            Termination(
+                record: record, recorded: recorded, response: quiet ? .readZeroWriteIgnored : .abort,
+                stage1: fault.stage1))
     }
 
     private func recordsEvent(_ fault: Fault, _ policy: FaultPolicy) -> Bool {

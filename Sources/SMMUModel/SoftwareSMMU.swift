@@ -49,6 +49,8 @@ public struct SoftwareSMMU<Memory: PhysicalMemory>: ~Copyable {
     var atcTimeoutPending = false
     /// Devices that answer no ATC_INV: a test's or an operator's doing.
     public var unresponsiveATCs: Set<StreamID> = []
+    /// Event records dropped because the event queue was full, ever. Hardware says only that there were some (OVFLG).
+    public internal(set) var lostEvents: UInt64 = 0
     /// What a driver would get as interrupts since it last took them.
     public var interrupts: Interrupts = []
 

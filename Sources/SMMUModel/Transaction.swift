@@ -59,6 +59,8 @@ public struct Translation: Hashable, Sendable {
     public var sizeLog2: Int
     /// The stage 1 result; the input address when only stage 2 translates.
     public var ipa: UInt64
+    /// What stage 1 allows by itself; everything when only stage 2 translates.
+    public var stage1: Permissions
 
     public enum Stages: UInt8, Sendable {
         case stage1 = 1
@@ -73,6 +75,8 @@ public struct Termination: Hashable, Sendable {
     public var record: EventRecord
     public var recorded: Bool
     public var response: Response
+    /// What stage 1 allows by itself, when it came through and stage 2 of its result faulted; else nothing.
+    public var stage1: Permissions = []
 
     public enum Response: UInt8, Sendable {
         case abort

@@ -45,12 +45,36 @@ package final class SessionHandle: Sendable {
 
 /// All sessions, for whoever wants to see or reach them.
 package final class SessionTable: Sendable {
-    private let handles = Mutex<[SessionHandle]>([])
+    private struct Contents {
+        var handles: [SessionHandle] = []
+        var isClosed = false
+        var ended = EndedSessions()
+    }
+    private let contents = Mutex(Contents())
     package init() {}
 
-    package func insert(_ handle: SessionHandle) { handles.withLock { $0.append(handle) } }
-    package func remove(_ id: SessionID) { handles.withLock { $0.removeAll { $0.id == id } } }
+    package func insert(_ handle: SessionHandle) { contents.withLock { $0.handles.append(handle) } }
+    package func remove(_ id: SessionID) {
+        contents.withLock { contents in
+            guard let index = contents.handles.firstIndex(where: { $0.id == id }) else { return }
+            contents.ended.add(contents.handles.remove(at: index).snapshot.counters)
+        }
+    }
+    /// What those did that are no longer there.
+    package var ended: EndedSessions { contents.withLock { $0.ended } }
     /// In the order in which they began.
-    package var all: [SessionHandle] { handles.withLock { $0 } }
-    package func handle(_ id: SessionID) -> SessionHandle? { handles.withLock { $0.first { $0.id == id } } }
+    package var all: [SessionHandle] { contents.withLock { $0.handles } }
+    package func handle(_ id: SessionID) -> SessionHandle? {
+        contents.withLock { $0.handles.first { $0.id == id } }
+    }
+
+    /// Whether the daemon ends: a session that finds this when it begins ends at once.
+    package var isClosed: Bool { contents.withLock { $0.isClosed } }
+    /// From then on sessions that begin end at once; those there are, for the caller to end.
+    package func close() -> [SessionHandle] {
+        contents.withLock { contents in
+            contents.isClosed = true
+            return contents.handles
+        }
+    }
 }

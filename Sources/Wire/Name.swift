@@ -16,6 +16,9 @@ package struct FixedName<let capacity: Int>: Hashable, Sendable {
         if problem != nil { return nil }
     }
 
+    /// Whatever the bytes are; ``problem`` says whether they are a name.
+    init(_ bytes: InlineArray<capacity, UInt8>) { self.bytes = bytes }
+
     package static func == (a: Self, b: Self) -> Bool {
         for index in 0..<capacity where a.bytes[index] != b.bytes[index] { return false }
         return true
@@ -77,10 +80,8 @@ extension FixedName: WireValue {
     package static var byteCount: Int { capacity }
 
     package static func load(from packet: RawSpan, at offset: Int) -> Self {
-        Self(unchecked: InlineArray { UInt8.load(from: packet, at: offset + $0) })
+        Self(InlineArray { UInt8.load(from: packet, at: offset + $0) })
     }
-
-    private init(unchecked bytes: InlineArray<capacity, UInt8>) { self.bytes = bytes }
 
     package func store(into packet: inout MutableRawSpan, at offset: Int) {
         for index in 0..<capacity { bytes[index].store(into: &packet, at: offset + index) }

@@ -46,6 +46,8 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
     case vsmmuFailed = 56
     case missingContext = 57
     case unknownStallTag = 58
+    case notOrphaned = 59
+    case notSocket = 60
 
     // Commands.
     case illegalCommand = 64
@@ -54,6 +56,9 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
 
     // The host.
     case hostFailure = 80
+
+    // The admin socket.
+    case unknownSession = 96
 
     /// The name in the header, without `SMMU_BROKER_REASON_`: the one that documents, tests and logs use.
     package var name: String {
@@ -96,10 +101,13 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
         case .vsmmuFailed: "VSMMU_FAILED"
         case .missingContext: "MISSING_CONTEXT"
         case .unknownStallTag: "UNKNOWN_STAG"
+        case .notOrphaned: "NOT_ORPHANED"
+        case .notSocket: "NOT_SOCKET"
         case .illegalCommand: "ILLEGAL_COMMAND"
         case .configurationCommand: "CONFIGURATION_COMMAND"
         case .pageResponseCommand: "PAGE_RESPONSE_COMMAND"
         case .hostFailure: "HOST_FAILURE"
+        case .unknownSession: "UNKNOWN_SESSION"
         }
     }
 }

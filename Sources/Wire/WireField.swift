@@ -36,7 +36,13 @@ extension MutableRawSpan {
         for offset in stride(from: 0, to: count, by: 8) { UInt64(0).store(into: &self, at: offset) }
     }
 
-    mutating func copy(_ bytes: RawSpan, to offset: Int) {
-        for index in 0..<bytes.byteCount { UInt8.load(from: bytes, at: index).store(into: &self, at: offset + index) }
+    package mutating func copy(_ bytes: RawSpan, to offset: Int) {
+        let words = bytes.byteCount & ~7
+        for index in stride(from: 0, to: words, by: 8) {
+            UInt64.load(from: bytes, at: index).store(into: &self, at: offset + index)
+        }
+        for index in words..<bytes.byteCount {
+            UInt8.load(from: bytes, at: index).store(into: &self, at: offset + index)
+        }
     }
 }

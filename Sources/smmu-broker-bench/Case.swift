@@ -1,5 +1,5 @@
 /// One thing to compare. Both sides do operation `first` to `first + count - 1` and return a sum of what came out.
-struct Case: Sendable {
+struct Case: Benchmark {
     let name: String
     let what: String
     /// Operations until both sides are in their steady state.
@@ -10,7 +10,11 @@ struct Case: Sendable {
 
     static let all = translations + commands
 
-    static func named(_ name: String) -> Case? { all.first { $0.name == name } }
+    func count(_ side: Side, operations: UInt64) {
+        let sides = makeSides()
+        _ = sides.run(side, 0, warmUp)
+        print(sides.run(side, warmUp, operations))
+    }
 }
 
 /// The two implementations, ready to run.

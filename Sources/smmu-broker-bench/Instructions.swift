@@ -3,21 +3,23 @@ import Glibc
 /// Counts instructions by running this program again under callgrind: with a number of operations and with none, which
 /// costs the start and the warm-up alone.
 enum Instructions {
-    static func perOperation(_ name: String, quick: Bool) -> [Side: Double]? {
-        let operations: UInt64 = name.hasPrefix("tlbi-asid") || name.hasSuffix("global") ? 100 : (quick ? 2000 : 10_000)
+    /// Instructions per operation by side; nothing without valgrind. `within`: only what this function does and calls.
+    static func perOperation(_ name: String, operations: UInt64, within function: String? = nil) -> [Side: Double] {
         var result: [Side: Double] = [:]
         for side in Side.allCases {
-            guard let all = total(name, side, operations), let start = total(name, side, 0) else { return nil }
+            guard let all = total(name, side, operations, function), let start = total(name, side, 0, function)
+            else { return [:] }
             result[side] = (Double(all) - Double(start)) / Double(operations)
         }
         return result
     }
 
-    private static func total(_ name: String, _ side: Side, _ operations: UInt64) -> UInt64? {
+    private static func total(_ name: String, _ side: Side, _ operations: UInt64, _ function: String?) -> UInt64? {
         let arguments = "--count \(name) \(operations) \(side.rawValue)"
         // Hash tables whose seed is fixed make the two starts alike.
         let command =
             "exec env SWIFT_DETERMINISTIC_HASHING=1 valgrind --tool=callgrind --callgrind-out-file=/dev/null "
+            + (function.map { "--toggle-collect=\($0) " } ?? "")
             + "\"$(readlink /proc/\(getpid())/exe)\" \(arguments) 2>&1"
         guard let output = unsafe popen(command, "r") else { return nil }
         defer { unsafe pclose(output) }

@@ -10,42 +10,51 @@ struct Report {
 
     func begin() {
         print("Swift against C; instructions and allocations per operation. Times are orientation only.\n")
-        row("case", "ratio", "pairs", "instr.", "C instr.", "instr. ratio", "allocs", "ns", "C ns")
+        row("case", "p50 ratio", "p99 ratio", "pairs", "instr.", "C instr.", "instr. ratio", "allocs", "ns", "C ns")
     }
 
-    mutating func add(_ one: Case, _ result: Measurement) {
-        let instructions = result.instructions
-        let swift = instructions?[.swift]
-        let reference = instructions?[.reference]
-        let middle = result.pairs.count / 4
-        let spread = "\(result.pairs[middle].text(2))-\(result.pairs[result.pairs.count - 1 - middle].text(2))"
+    mutating func add(_ one: any Benchmark, _ result: Measurement) {
+        let swift = result.instructions[.swift]
+        let reference = result.instructions[.reference]
         var instructionRatio: Double?
         if let swift, let reference { instructionRatio = swift / reference }
-        row(
-            one.name, result.ratio.text(2), spread, swift?.text(0) ?? "-", reference?.text(0) ?? "-",
-            instructionRatio?.text(2) ?? "-", result.allocations.text(result.allocations == 0 ? 0 : 3),
-            result.nanoseconds[.swift, default: 0].text(1), result.nanoseconds[.reference, default: 0].text(1))
-        let object: JSONValue = .object(
-            JSONObject([
-                ("name", .string(one.name)), ("ratio", .double(result.ratio)),
-                ("pairs", .array(result.pairs.map(JSONValue.double))),
-                ("instructions", swift.map(JSONValue.double) ?? .null),
-                ("reference_instructions", reference.map(JSONValue.double) ?? .null),
-                ("allocations", .double(result.allocations)),
-                ("ns", .double(result.nanoseconds[.swift, default: 0])),
-                ("reference_ns", .double(result.nanoseconds[.reference, default: 0])),
-            ]))
-        lines += object.encoded() + [10]
+        if let kibibytes = result.kibibytes {
+            row(one.name, "\(kibibytes.text(0)) KiB")
+        } else {
+            row(
+                one.name, text(result.ratio, 2), text(result.ratioP99, 2), spread(result.pairs), text(swift, 0),
+                text(reference, 0), text(instructionRatio, 2),
+                text(result.allocations, result.allocations == 0 ? 0 : 3),
+                text(result.nanoseconds[.swift], 1), text(result.nanoseconds[.reference], 1))
+        }
+        func number(_ value: Double?) -> JSONValue { value.map(JSONValue.double) ?? .null }
+        var members: [(String, JSONValue)] = [
+            ("name", .string(one.name)), ("ratio_p50", number(result.ratio)), ("ratio_p99", number(result.ratioP99)),
+            ("allocations", number(result.allocations)), ("instructions", number(swift)), ("rate", number(result.rate)),
+            ("reference_instructions", number(reference)), ("pairs", .array(result.pairs.map(JSONValue.double))),
+            ("ns", number(result.nanoseconds[.swift])), ("reference_ns", number(result.nanoseconds[.reference])),
+        ]
+        if let kibibytes = result.kibibytes { members.append(("kib", .double(kibibytes))) }
+        lines += JSONValue.object(JSONObject(members)).encoded() + [10]
     }
 
-    func end() throws {
+    func end(_ cases: [any Benchmark]) throws {
         print("")
-        for one in Case.all { print("\(one.name.padded(16)) \(one.what)") }
+        for one in cases { print("\(one.name.padded(16)) \(one.what)") }
         guard let jsonPath else { return }
         guard let file = unsafe fopen(jsonPath, "w") else { throw Failure.cannotWrite(jsonPath) }
         let written = unsafe fwrite(lines, 1, lines.count, file)
         guard unsafe fclose(file) == 0, written == lines.count else { throw Failure.cannotWrite(jsonPath) }
     }
+
+    /// The middle half of the pairs.
+    private func spread(_ pairs: [Double]) -> String {
+        guard !pairs.isEmpty else { return "-" }
+        let quarter = pairs.count / 4
+        return "\(pairs[quarter].text(2))-\(pairs[pairs.count - 1 - quarter].text(2))"
+    }
+
+    private func text(_ value: Double?, _ decimals: Int) -> String { value?.text(decimals) ?? "-" }
 
     private func row(_ name: String, _ columns: String...) {
         print(name.padded(16) + columns.map { $0.padded(12, left: true) }.joined())

@@ -7,9 +7,10 @@ struct SmmuCtl: ParsableCommand {
         commandName: "smmuctl",
         abstract: "Look into SMMUv3 structures and recordings of SMMUs.",
         discussion: """
-            Everything here works offline: on words copied from a log, or on the directory of an unpacked capture. \
-            Nothing is changed, no device is opened and no rights are needed.
+            decode, model and translate work offline: on words copied from a log, or on the directory of an unpacked \
+            capture. Nothing is changed, no device is opened and no rights are needed. replay talks to a running \
+            smmu-brokerd.
             """,
         version: "0.1.0",
-        subcommands: [Decode.self, Model.self, Translate.self])
+        subcommands: [Config.self, Decode.self, Model.self, ReplayCommand.self, Translate.self])
 }

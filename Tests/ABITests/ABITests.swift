@@ -5,7 +5,9 @@ import Wire
 
 /// The C header is the specification; Wire describes the same bytes again. These tests prove that it does.
 @Suite struct ABITests {
-    @Test("Structure sizes, offsets and member sizes are the same in C and in Swift", arguments: Structure.all)
+    @Test(
+        "Structure sizes, offsets and member sizes are the same in C and in Swift",
+        arguments: Structure.all + Structure.admin)
     func layout(structure: Structure) {
         #expect(structure.sizeInSwift == structure.sizeInC)
         for field in structure.fields {
@@ -13,7 +15,9 @@ import Wire
         }
     }
 
-    @Test("The members fill their structure: none is forgotten, and there is no padding", arguments: Structure.all)
+    @Test(
+        "The members fill their structure: none is forgotten, and there is no padding",
+        arguments: Structure.all + Structure.admin)
     func coverage(structure: Structure) {
         var end = 0
         for range in structure.fields.map(\.rangeInC).sorted(by: { $0.lowerBound < $1.lowerBound }) {
@@ -23,17 +27,21 @@ import Wire
         #expect(end == structure.sizeInC)
     }
 
-    @Test("A constant has the same value in C and in Swift", arguments: Constant.all)
+    @Test("A constant has the same value in C and in Swift", arguments: Constant.all + Constant.admin)
     func value(constant: Constant) {
         #expect(constant.inSwift == constant.inC)
     }
 
     @Test("Every structure, member and constant of the header is compared") func nothingForgotten() throws {
-        let header = try Header()
-        #expect(Constant.all.map(\.name).sorted() == header.constants.sorted())
-        #expect(Structure.all.map(\.name).sorted() == header.structures.keys.sorted())
-        for structure in Structure.all {
-            #expect(structure.fields.map(\.name) == header.structures[structure.name], "\(structure.name)")
+        for (name, constants, structures) in [
+            ("smmu_broker.h", Constant.all, Structure.all), ("smmu_broker_admin.h", Constant.admin, Structure.admin),
+        ] {
+            let header = try Header(name)
+            #expect(constants.map(\.name).sorted() == header.constants.sorted())
+            #expect(structures.map(\.name).sorted() == header.structures.keys.sorted())
+            for structure in structures {
+                #expect(structure.fields.map(\.name) == header.structures[structure.name], "\(structure.name)")
+            }
         }
     }
 
@@ -44,6 +52,10 @@ import Wire
         }
         for type in RequestType.allCases {
             #expect(Constant.types.first { $0.name == type.name }?.inC == UInt64(type.rawValue), "\(type.name)")
+        }
+        for type in AdminRequestType.allCases {
+            let row = Constant.admin.first { $0.name == "ADMIN_\(type.name)" }
+            #expect(row?.inC == UInt64(type.rawValue), "\(type.name)")
         }
     }
 
@@ -64,11 +76,11 @@ private struct Header {
     /// Members by structure, without `smmu_broker_`.
     var structures: [String: [String]] = [:]
 
-    init() throws {
+    init(_ name: String) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let text = try String(
-            contentsOf: root.appending(path: "Sources/CSMMUBroker/include/smmu_broker.h"), encoding: .utf8)
+            contentsOf: root.appending(path: "Sources/CSMMUBroker/include/\(name)"), encoding: .utf8)
         constants = text.matches(of: /(?m)^(?:#define |    )SMMU_BROKER_([A-Z0-9_]+) (?:=|[^{\n]*$)/).map {
             String($0.1)
         }

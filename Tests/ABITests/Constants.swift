@@ -85,6 +85,8 @@ extension Constant {
         Constant("REASON_VSMMU_FAILED", SMMU_BROKER_REASON_VSMMU_FAILED.rawValue, Reason.vsmmuFailed.rawValue),
         Constant("REASON_MISSING_CONTEXT", SMMU_BROKER_REASON_MISSING_CONTEXT.rawValue, Reason.missingContext.rawValue),
         Constant("REASON_UNKNOWN_STAG", SMMU_BROKER_REASON_UNKNOWN_STAG.rawValue, Reason.unknownStallTag.rawValue),
+        Constant("REASON_NOT_ORPHANED", SMMU_BROKER_REASON_NOT_ORPHANED.rawValue, Reason.notOrphaned.rawValue),
+        Constant("REASON_NOT_SOCKET", SMMU_BROKER_REASON_NOT_SOCKET.rawValue, Reason.notSocket.rawValue),
         Constant("REASON_ILLEGAL_COMMAND", SMMU_BROKER_REASON_ILLEGAL_COMMAND.rawValue, Reason.illegalCommand.rawValue),
         Constant(
             "REASON_CONFIGURATION_COMMAND", SMMU_BROKER_REASON_CONFIGURATION_COMMAND.rawValue,
@@ -93,6 +95,8 @@ extension Constant {
             "REASON_PAGE_RESPONSE_COMMAND", SMMU_BROKER_REASON_PAGE_RESPONSE_COMMAND.rawValue,
             Reason.pageResponseCommand.rawValue),
         Constant("REASON_HOST_FAILURE", SMMU_BROKER_REASON_HOST_FAILURE.rawValue, Reason.hostFailure.rawValue),
+        Constant(
+            "REASON_UNKNOWN_SESSION", SMMU_BROKER_REASON_UNKNOWN_SESSION.rawValue, Reason.unknownSession.rawValue),
     ]
 
     static let enumerations: [Constant] = [
@@ -148,6 +152,7 @@ extension Constant {
         Constant("MEMORY_WRITE", SMMU_BROKER_MEMORY_WRITE, MemoryMapRequest.Flags.write.rawValue),
         Constant("MEMORY_DMABUF", SMMU_BROKER_MEMORY_DMABUF, MemoryMapRequest.Flags.dmabuf.rawValue),
         Constant("DEVICE_ATS", SMMU_BROKER_DEVICE_ATS, DeviceAttachReply.Flags.ats.rawValue),
+        Constant("DEVICE_FD", SMMU_BROKER_DEVICE_FD, DeviceAttachReply.Flags.descriptor.rawValue),
         Constant("ACCESS_WRITE", SMMU_BROKER_ACCESS_WRITE, AccessRequest.Flags.write.rawValue),
         Constant("ACCESS_PRIVILEGED", SMMU_BROKER_ACCESS_PRIVILEGED, AccessRequest.Flags.privileged.rawValue),
         Constant("ACCESS_INSTRUCTION", SMMU_BROKER_ACCESS_INSTRUCTION, AccessRequest.Flags.instruction.rawValue),

@@ -120,6 +120,12 @@ extension Structure {
                 member(\smmu_broker_device.vsid, DeviceRequest.Layout.vsid),
             ]),
         Structure(
+            "device_reset", smmu_broker_device_reset.self, DeviceResetRequest.byteCount,
+            [
+                member(\smmu_broker_device_reset.header, "header", 0..<RequestHeader.Layout.byteCount),
+                member(\smmu_broker_device_reset.device, DeviceResetRequest.Layout.device),
+            ]),
+        Structure(
             "ste_set", smmu_broker_ste_set.self, STESetRequest.byteCount,
             [
                 member(\smmu_broker_ste_set.header, "header", 0..<RequestHeader.Layout.byteCount),

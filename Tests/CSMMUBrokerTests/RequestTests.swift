@@ -58,8 +58,8 @@ struct RequestTests {
         Row(type: SMMU_BROKER_DEVICE_DETACH, size: 24, fields: [16: 7, 20: 9]) { c, _ in
             unsafe smmu_broker_client_device_detach(c, 7, 9)
         },
-        Row(type: SMMU_BROKER_DEVICE_RESET, size: 24, fields: [16: 7, 20: 9]) { c, _ in
-            unsafe smmu_broker_client_device_reset(c, 7, 9)
+        Row(type: SMMU_BROKER_DEVICE_RESET, size: 80, fields: [16: 0x6b73_6964]) { c, _ in
+            unsafe smmu_broker_client_device_reset(c, "disk")
         },
         Row(type: SMMU_BROKER_STE_SET, size: 88, replyBody: 16, fields: [16: 7, 20: 0, 24: 1, 80: 8]) { c, _ in
             unsafe smmu_broker_client_ste_set(c, 7, 0, ste, nil)

@@ -2,6 +2,7 @@
 """Plants one fault after the other in a small tree and looks whether the check meant for it finds it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,122 @@ class WordsAndLinks(Planted):
         self.fails("links", "docs/b.md leads to nothing")
         self.write("README.md", "[a](docs/a.md#four)")
         self.fails("links", "no such heading")
+
+
+MAKEFILE = """
+DESTDIR ?=
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+CATALOG := $(DESTDIR)$(PREFIX)/lib/systemd/catalog/c.catalog
+CONFIG := $(DESTDIR)$(SYSCONFDIR)/c.conf
+install:
+\tinstall -D -m 755 $(BUILD_DIR)/smmu-brokerd $(DESTDIR)$(PREFIX)/sbin/d
+\tsed 's|/usr/|$(PREFIX)/|' d.service | install -D -m 644 /dev/stdin $(UNITS)/d.service
+\tinstall -D -m 644 c.catalog $(CATALOG)
+\t[ -e $(CONFIG) ] || install -D -m 644 c.conf $(CONFIG)
+uninstall:
+\trm -f $(DESTDIR)$(PREFIX)/sbin/d $(UNITS)/d.service $(CATALOG)
+\tif cmp -s c.conf $(CONFIG); then rm -f $(CONFIG); fi
+"""
+UNIT = "[Unit]\nDescription=D\n[Service]\nExecStart=/usr/sbin/d\n"
+HARDENED = UNIT + """DynamicUser=yes
+PrivateDevices=yes
+PrivateNetwork=yes
+PrivateUsers=yes
+ProtectHome=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+ProcSubset=pid
+CapabilityBoundingSet=
+RestrictAddressFamilies=none
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @privileged @raw-io @reboot @resources @swap
+UMask=0077
+IPAddressDeny=any
+"""
+
+
+class Units(Planted):
+    def setUp(self):
+        super().setUp()
+        self.write("Makefile", MAKEFILE)
+        self.write("d.service", HARDENED)
+        self.write("c.conf", "[C]\n")
+        self.write("c.catalog", "# c\n\n-- " + "1f" * 16 + "\nSubject: S\n\nText.\n")
+        self.list("/usr/sbin/d", "/usr/lib/systemd/system < *.service", "/usr/lib/systemd/catalog/c.catalog", "/etc/c.conf")
+
+    def list(self, *lines):
+        self.write("Tests/Checks/installed.txt", "\n".join(["# what", *lines]) + "\n")
+
+    def needs(self, tool):
+        if shutil.which(tool) is None:
+            self.skipTest(f"{tool} is not installed")
+
+    def test_right(self):
+        self.passes("units")
+
+    def test_not_listed(self):
+        self.list("/usr/sbin/d", "/usr/lib/systemd/system/d.service", "/etc/c.conf")
+        self.fails("units", "installs /usr/lib/systemd/catalog/c.catalog, which installed.txt does not list")
+
+    def test_not_installed(self):
+        self.write("e.service", UNIT)
+        self.fails("units", "does not install /usr/lib/systemd/system/e.service")
+
+    def test_mode(self):
+        self.write("Makefile", MAKEFILE.replace("755", "700"))
+        self.fails("units", "gives /usr/sbin/d the mode 700")
+
+    def test_uninstall_leaves_something(self):
+        self.write("Makefile", MAKEFILE.replace("$(UNITS)/d.service $(CATALOG)\n", "$(CATALOG)\n"))
+        self.fails("units", "make uninstall leaves /usr/lib/systemd/system/d.service")
+
+    def test_changed_configuration(self):
+        self.write("Makefile", MAKEFILE.replace("[ -e $(CONFIG) ]", "false"))
+        self.fails("units", "make install overwrites /etc/c.conf")
+        self.write("Makefile", MAKEFILE.replace("if cmp -s c.conf $(CONFIG)", "if true"))
+        self.fails("units", "make uninstall removes /etc/c.conf, which was changed")
+
+    def test_make_that_fails(self):
+        self.write("Makefile", "install:\n\techo no room; false\n")
+        self.fails("units", "no room")
+
+    def test_unknown_setting(self):
+        self.needs("systemd-analyze")
+        self.write("d.service", HARDENED + "Wonders=yes\n")
+        self.fails("units", "Unknown key 'Wonders'")
+        self.write("Tests/Checks/units-allowed.txt", "# newer\n.*Unknown key 'Wonders' in section .Service., ignoring.\n")
+        self.passes("units")
+
+    def test_wrong_place(self):
+        self.needs("systemd-analyze")
+        self.write("Makefile", MAKEFILE.replace("s|/usr/|$(PREFIX)/|", "s|/usr/|/nowhere/|"))
+        self.fails("units", "/nowhere/sbin/d is not executable")
+
+    def test_exposed(self):
+        self.needs("systemd-analyze")
+        self.write("d.service", UNIT)
+        self.fails("units", "Overall exposure level")
+
+    def test_page_that_is_missing(self):
+        self.needs("systemd-analyze")
+        self.write("d.service", HARDENED.replace("[Service]", "Documentation=man:smmu-d(8)\n[Service]"))
+        self.fails("units", "smmu-d(8), which is not installed")
+
+    def test_catalog(self):
+        self.needs("journalctl")
+        self.write("c.catalog", "\n-- " + "1f" * 16 + "\nSubject: S\n\nText.\n\n-- 1f\nSubject: S\n\nText.\n")
+        self.fails("units", "journalctl")
 
 
 class Coverage(Planted):

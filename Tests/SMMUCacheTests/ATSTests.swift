@@ -64,6 +64,20 @@ import Testing
         #expect(machine.takeEvents().isEmpty)
     }
 
+    @Test("a device's ATC tells what it was granted, until it is invalidated")
+    func granted() {
+        var machine = stage1()
+        let (read, write) = (Transaction(StreamID(1), 0x1234), Transaction(StreamID(1), 0x2234, write: true))
+        let before = machine.smmu.grantedByATC(read)
+        _ = machine.smmu.accessWithATS(read)
+        _ = machine.smmu.accessWithATS(write)
+        let (readable, readOnly) = (machine.smmu.grantedByATC(read), machine.smmu.grantedByATC(write))
+        #expect(before == nil && readable == [.unprivilegedRead, .privilegedRead] && readOnly == readable)
+        _ = machine.smmu.execute(.atcInv(StreamID(1)))
+        let after = machine.smmu.grantedByATC(read)
+        #expect(after == nil)
+    }
+
     @Test("ats.request: a page of which the tables grant nothing that was asked is answered without a translation")
     func nothingGranted() {
         var machine = stage1()

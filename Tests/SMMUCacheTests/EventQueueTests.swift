@@ -39,10 +39,12 @@ import Testing
         var machine = Machine(eventsLog2: 2)
         fault(&machine, 4)
         #expect(machine.smmu.registers.eventQueueProd == 4, "full, and nothing is lost yet")
+        #expect(machine.smmu.lostEvents == 0)
         fault(&machine, 1)
         #expect(machine.smmu.registers.eventQueueProd == 4 | Self.overflow)
         fault(&machine, 3)
         #expect(machine.smmu.registers.eventQueueProd == 4 | Self.overflow)
+        #expect(machine.smmu.lostEvents == 4, "each loss counts, told by OVFLG or not")
         machine.smmu.registers.eventQueueCons |= Self.overflow
         fault(&machine, 1)
         #expect(machine.smmu.registers.eventQueueProd == 4, "acknowledged, then lost again")

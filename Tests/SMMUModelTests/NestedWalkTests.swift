@@ -309,4 +309,23 @@ private struct Stage2Damage: Sendable {
             }
         }
     }
+
+    @Test("perm.both-stages: what stage 1 allows by itself is told, also when stage 2 ends the access")
+    func stage1Alone() {
+        var machine = Machine()
+        let stream = machine.addNestedStream(3)
+        machine.map(stream.table, 0x1000, to: 0x8000_0000)
+        machine.map(stream.table, 0x2000, to: 0x9000_0000)
+        machine.map(stream.stage2, 0x8000_0000, to: 0xa000_0000, attributes: LeafBits.stage2 & ~(1 << 7))
+        guard case .translated(let read) = machine.translate(3, 0x1000) else {
+            Issue.record("the read comes through")
+            return
+        }
+        #expect(read.stage1.contains([.unprivilegedRead, .unprivilegedWrite]))
+        #expect(!read.permissions.contains(.unprivilegedWrite))
+        let (cached, hole) = (machine.termination(3, 0x1000, write: true), machine.termination(3, 0x2000, write: true))
+        #expect(cached?.stage1 == read.stage1 && hole?.stage1 == read.stage1)
+        let stage1 = machine.termination(3, 0x3000)
+        #expect(stage1?.record.stage2 == false && stage1?.stage1 == [])
+    }
 }

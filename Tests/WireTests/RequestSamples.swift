@@ -46,8 +46,8 @@ struct RequestSample {
             let request = DeviceRequest(vsmmu: random.vsmmu(), vsid: random.stream())
             return fixed(request, as: type, &random) { $0 == .deviceDetach(request) }
         case .deviceReset:
-            let request = DeviceRequest(vsmmu: random.vsmmu(), vsid: random.stream())
-            return fixed(request, as: type, &random) { $0 == .deviceReset(request) }
+            let request = DeviceResetRequest(device: random.name())
+            return fixed(request, &random) { $0 == .deviceReset(request) }
         case .steSet:
             let request = STESetRequest(vsmmu: random.vsmmu(), vsid: random.stream(), ste: random.ste())
             return fixed(request, &random) { $0 == .steSet(request) }

@@ -58,7 +58,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (["--help"], ["decode", "model", "translate"]),
+        (["--help"], ["config", "decode", "model", "translate"]),
+        (["config", "--help"], ["check", "show"]),
+        (["config", "check", "--help"], ["--json", "EXIT STATUS", "EXAMPLE"]),
+        (["config", "show", "--help"], ["--config", "--json", "EXIT STATUS", "EXAMPLE"]),
         (["decode", "--help"], ["ste", "--json", "--idr0", "--idr1", "--idr3", "--idr5", "--ids", "EXAMPLES"]),
         (["model", "--help"], ["check"]), (["model", "check", "--help"], ["--json", "EXIT STATUS", "EXAMPLE"]),
         (

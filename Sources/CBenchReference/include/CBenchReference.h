@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ref_sockets.h"
+
 struct ref_smmu;
 
 struct ref_setup {

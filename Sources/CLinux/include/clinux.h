@@ -57,6 +57,10 @@ int clinux_signalfd_take(int fd);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t clinux_monotonic_ns(void);
+/* Nanoseconds of CLOCK_REALTIME. */
+uint64_t clinux_realtime_ns(void);
+/* Waits until `fd` is ready for CLINUX_READABLE or CLINUX_WRITABLE, or has ended: 1. After `timeout_ms` (-1: never): 0. */
+int clinux_wait(int fd, uint32_t events, int timeout_ms);
 
 /* ---- Sockets: AF_UNIX, SOCK_SEQPACKET, close-on-exec and non-blocking ------------------------------------------- */
 
@@ -96,6 +100,19 @@ struct clinux_received {
 int clinux_socket_receive(int fd, void *buffer, size_t capacity, struct clinux_received *received);
 /* Sends one packet with `fd_count` descriptors; the bytes sent. Never raises SIGPIPE. */
 int64_t clinux_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count);
+
+/* ---- Files, users and groups ------------------------------------------------------------------------------------- */
+
+/* Reads the file at `path` from its beginning; its bytes. -EFBIG when it has more than `capacity`, -EISDIR for a
+ * directory; a FIFO without a writer is empty. Never waits for another process. */
+int64_t clinux_file_read(const char *path, void *buffer, size_t capacity);
+/* The names in the directory at `path`, each with its final 0, in no order; "." and ".." are left out. The bytes
+ * written; -E2BIG when they are more than `capacity`. */
+int64_t clinux_directory_read(const char *path, char *names, size_t capacity);
+
+/* The number of a user or group by name; -ENOENT when there is none. May wait for whatever nsswitch.conf(5) names. */
+int clinux_user_id(const char *name, uint32_t *id);
+int clinux_group_id(const char *name, uint32_t *id);
 
 /* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
@@ -145,6 +162,8 @@ int clinux_thread_detach(uint64_t thread);
 int clinux_close(int fd);
 /* A close-on-exec copy of `fd`. */
 int clinux_duplicate(int fd);
+/* Calls on the open file of `fd` that would wait fail with -EAGAIN from now on. */
+int clinux_set_nonblocking(int fd);
 /* The name of an error number, "EAGAIN"; NULL when it has none. */
 const char *clinux_error_name(int error);
 /* What the C library says of it, always a string. */

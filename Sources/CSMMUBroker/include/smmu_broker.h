@@ -113,12 +113,16 @@ enum smmu_broker_reason {
     SMMU_BROKER_REASON_VSMMU_FAILED = 56,
     SMMU_BROKER_REASON_MISSING_CONTEXT = 57,
     SMMU_BROKER_REASON_UNKNOWN_STAG = 58,
+    SMMU_BROKER_REASON_NOT_ORPHANED = 59,
+    SMMU_BROKER_REASON_NOT_SOCKET = 60,
     /* Commands: `cerror` and `completed` say more. */
     SMMU_BROKER_REASON_ILLEGAL_COMMAND = 64,
     SMMU_BROKER_REASON_CONFIGURATION_COMMAND = 65,
     SMMU_BROKER_REASON_PAGE_RESPONSE_COMMAND = 66,
     /* The host. */
     SMMU_BROKER_REASON_HOST_FAILURE = 80,
+    /* The admin socket. */
+    SMMU_BROKER_REASON_UNKNOWN_SESSION = 96,
 };
 
 /* At the start of every request. */
@@ -192,7 +196,7 @@ struct smmu_broker_registers {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_registers, 32);
 
-/* A vSMMU on the physical SMMU of `device`, which is bound to the session by it. */
+/* A vSMMU on the physical SMMU of `device`, or of the devices of a template. DEVICE_ATTACH alone takes a device. */
 struct smmu_broker_vsmmu_create {
     struct smmu_broker_request header;
     char device[SMMU_BROKER_NAME_SIZE];
@@ -321,6 +325,7 @@ struct smmu_broker_device_attach {
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_device_attach, 88);
 
 #define SMMU_BROKER_DEVICE_ATS (1u << 0)
+#define SMMU_BROKER_DEVICE_FD (1u << 1) /* a vfio device descriptor comes along */
 
 /* With a vfio device descriptor where the backend has one. */
 struct smmu_broker_device_attach_reply {
@@ -343,13 +348,20 @@ struct smmu_broker_device_rebind {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_device_rebind, 32);
 
-/* DEVICE_DETACH and DEVICE_RESET. */
+/* DEVICE_DETACH. */
 struct smmu_broker_device {
     struct smmu_broker_request header;
     uint32_t vsmmu;
     uint32_t vsid;
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_device, 24);
+
+/* DEVICE_RESET: of an orphaned device, which is no session's. */
+struct smmu_broker_device_reset {
+    struct smmu_broker_request header;
+    char device[SMMU_BROKER_NAME_SIZE];
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_device_reset, 80);
 
 /* ---- STEs and commands ------------------------------------------------------------------------------------------- */
 
@@ -490,7 +502,7 @@ enum smmu_broker_event_type {
     SMMU_BROKER_EPOCH = 5,
 };
 
-/* At the start of every packet. `sequence` counts the session's records: a repeated one is a duplicate. */
+/* At the start of every packet. `sequence` counts the session's records from 0: a repeated one is a duplicate. */
 struct smmu_broker_event_header {
     uint16_t type;  /* enum smmu_broker_event_type */
     uint16_t count; /* of what follows */
@@ -527,7 +539,7 @@ enum smmu_broker_health_state {
     SMMU_BROKER_RECOVERED = 3,
 };
 
-/* HEALTH and DEVICE_GONE: one of these. */
+/* HEALTH and DEVICE_GONE: one of these. They and EPOCH have the number of the next record, and use none. */
 struct smmu_broker_health {
     uint32_t vsid;
     uint32_t state; /* enum smmu_broker_health_state */

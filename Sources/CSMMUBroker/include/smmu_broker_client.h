@@ -121,7 +121,7 @@ int smmu_broker_client_device_attach(
 int smmu_broker_client_device_rebind(
     struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid, uint32_t new_vsid);
 int smmu_broker_client_device_detach(struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid);
-int smmu_broker_client_device_reset(struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid);
+int smmu_broker_client_device_reset(struct smmu_broker_client *client, const char *device);
 
 /* `context` may be NULL. */
 int smmu_broker_client_ste_set(

@@ -97,4 +97,12 @@ package struct AccessReply: Hashable, Sendable {
         ReplyHeader(to: request).store(into: &packet, size: Self.byteCount + data.byteCount)
         return Self.byteCount + data.byteCount
     }
+
+    /// The same when `dataSize` bytes of data are in `packet` already, behind the reply.
+    package func encode(to request: RequestHeader, dataInPlace dataSize: Int, into packet: inout MutableRawSpan) -> Int
+    {
+        let size = encode(to: request, data: RawSpan(), into: &packet) + dataSize
+        ReplyHeader(to: request).store(into: &packet, size: size)
+        return size
+    }
 }

@@ -1,6 +1,6 @@
 package import SMMUv3
 
-/// DEVICE_DETACH and DEVICE_RESET: they name a context and nothing else.
+/// DEVICE_DETACH: names a context and nothing else.
 package struct DeviceRequest: FixedRequest {
     package var vsmmu: VSMMUID
     package var vsid: StreamID
@@ -23,6 +23,24 @@ package struct DeviceRequest: FixedRequest {
         packet.set(Layout.vsmmu, to: vsmmu)
         packet.set(Layout.vsid, to: vsid)
     }
+}
+
+/// Resets an orphaned device, which is no session's: hence by its name.
+package struct DeviceResetRequest: TypedRequest {
+    package var device: Name
+
+    package static let type = RequestType.deviceReset
+    package static let byteCount = 80
+
+    package enum Layout {
+        package static let device = WireField<Name>("device", 16)
+    }
+
+    package init(device: Name) { self.device = device }
+
+    package init(fields packet: RawSpan) throws(WireFault) { device = try packet.name(Layout.device) }
+
+    package func store(into packet: inout MutableRawSpan) { packet.set(Layout.device, to: device) }
 }
 
 /// Gives a device another vSID.

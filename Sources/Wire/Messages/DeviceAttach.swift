@@ -50,6 +50,8 @@ package struct DeviceAttachReply: FixedReply {
         package init(rawValue: UInt32) { self.rawValue = rawValue }
 
         package static let ats = Flags(rawValue: 1 << 0)
+        /// A vfio device descriptor comes along.
+        package static let descriptor = Flags(rawValue: 1 << 1)
     }
 
     package static let byteCount = 64

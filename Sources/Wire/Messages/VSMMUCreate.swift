@@ -1,6 +1,6 @@
 package import SMMUv3
 
-/// Makes a vSMMU on the physical SMMU of a device, which is bound to the session by it.
+/// Makes a vSMMU on the physical SMMU of a device, or of the devices of a template.
 package struct VSMMUCreateRequest: TypedRequest {
     package var device: Name
     /// What the guest is to be shown, at most. All 0: as much as possible.

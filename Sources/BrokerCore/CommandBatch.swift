@@ -1,0 +1,104 @@
+import SMMUv3
+import Wire
+
+/// Commands of a guest on their way to the backend, wherever they come from: checked as a whole before the first of them
+/// runs.
+struct CommandBatch {
+    /// What the backend is to do. Reused.
+    private(set) var forwarded: [Command] = []
+    /// Taken and legal, the forwarded ones included.
+    private(set) var count = 0
+    /// Complete without the backend (P13).
+    private(set) var ignored = 0
+    /// Why nothing is taken any more; the command at ``count`` is the reason.
+    private(set) var stop: Stop?
+    private var firstATC: Int?
+    private var lastATC: Int?
+    private var syncAfterATC: Int?
+
+    enum Stop: Hashable {
+        case illegal(String)
+        case configuration
+        case pageResponse
+    }
+
+    mutating func begin() {
+        forwarded.removeAll(keepingCapacity: true)
+        (count, ignored, stop) = (0, 0, nil)
+        (firstATC, lastATC, syncAfterATC) = (nil, nil, nil)
+    }
+
+    var holdsATC: Bool { firstATC != nil }
+
+    /// How many commands are done with when a device did not answer: up to the first CMD_SYNC that has to tell the guest,
+    /// or without one all of them. Before a command that stops the queue for another reason it is up to the last
+    /// ATC_INV, so that the client sees the one error after the other.
+    var completedWithoutAnswer: Int {
+        if let syncAfterATC { return syncAfterATC }
+        return stop == nil ? count : (lastATC ?? -1) + 1
+    }
+
+    /// Takes commands for a vSMMU that advertises `ids`, up to the first at which it stops. Nobody else may be able to
+    /// change what `commands` shows: they are looked at more than once.
+    mutating func take(
+        _ commands: Span<Command>, of vsmmu: VSMMUID, _ ids: IDRegisters, _ contexts: SortedTable<SessionState.Context>
+    ) {
+        for index in commands.indices {
+            if !take(commands[index], of: vsmmu, ids, contexts) { return }
+        }
+    }
+
+    private mutating func take(
+        _ command: Command, of vsmmu: VSMMUID, _ ids: IDRegisters, _ contexts: SortedTable<SessionState.Context>
+    ) -> Bool {
+        switch command.opcode {
+        case .sync:
+            guard isLegal(command, ids) else { return false }
+            if firstATC != nil && syncAfterATC == nil { syncAfterATC = count }
+        case .prefetchConfig, .prefetchAddress:
+            guard isLegal(command, ids) else { return false }
+            ignored += 1
+        case .cfgiSTE, .cfgiSTERange:
+            if isLegal(command, ids) { stop = .configuration }
+            return false
+        case .resume, .stallTerm:
+            if isLegal(command, ids) { stop = .pageResponse }
+            return false
+        default:
+            if let refusal = NestedVSMMU.refusal(of: command, advertised: ids) {
+                stop = .illegal(refusal.rawValue)
+                return false
+            }
+            forward(command, of: vsmmu, contexts)
+        }
+        count += 1
+        return true
+    }
+
+    private mutating func isLegal(_ command: Command, _ ids: IDRegisters) -> Bool {
+        guard let illegality = command.illegality(on: ids) else { return true }
+        stop = .illegal(illegality.rawValue)
+        return false
+    }
+
+    private mutating func forward(
+        _ command: Command, of vsmmu: VSMMUID, _ contexts: SortedTable<SessionState.Context>
+    ) {
+        switch command.opcode {
+        case .cfgiCD, .cfgiCDAll, .atcInv:
+            let isATC = command.opcode == .atcInv
+            guard let index = contexts.index(of: ContextKey(vsmmu, command.streamID)),
+                isATC ? contexts[index].installed.usesATS : contexts[index].installed.state == .translate
+            else {
+                ignored += 1
+                return
+            }
+            if isATC {
+                lastATC = count
+                if firstATC == nil { firstATC = count }
+            }
+        default: break
+        }
+        forwarded.append(command)
+    }
+}

@@ -1,0 +1,143 @@
+import SMMUv3
+import Wire
+
+extension Session {
+    func deviceAttach(
+        _ request: DeviceAttachRequest, _ call: Call, _ reply: inout MutableRawSpan
+    ) throws(Refusal) -> Answer {
+        let grant = try admittingGrant()
+        let vsmmu = state.vsmmus[try workingVSMMUIndex(request.vsmmu)]
+        let key = ContextKey(request.vsmmu, request.vsid)
+        try checkPlace(key, for: request.device, grant)
+        let device = try context.directory.claim(request.device, for: context.id, under: grant)
+        do throws(Refusal) {
+            try Self.check(device, fits: vsmmu)
+            let attached = try attach(device, to: vsmmu, as: key)
+            let answer = DeviceAttachReply(
+                msiBase: IOVA(attached.msi.base), msiSize: attached.msi.size,
+                flags: Self.flags(device, attached), pasidBits: UInt32(clamping: device.pasidBits),
+                physicalStream: device.streamID, state: (vsmmu.enabled ? Installation.abort : vsmmu.bypassed).state)
+            var result = Answer(byteCount: answer.encode(to: call.header, into: &reply))
+            result.descriptor = attached.descriptor
+            return result
+        } catch {
+            context.directory.release(device.name, by: context.id)
+            throw error
+        }
+    }
+
+    private func checkPlace(_ key: ContextKey, for device: Name, _ grant: Grant) throws(Refusal) {
+        if state.contexts.index(of: key) != nil { throw .duplicateVSID(key.vsid, of: key.vsmmu) }
+        if let index = state.contexts.indices.first(where: { state.contexts[$0].device.name == device }) {
+            let key = state.contexts[index].key
+            throw Refusal(
+                .deviceBusy, .busy,
+                "`\(device)` is attached to vSMMU \(key.vsmmu) as vSID \(key.vsid.rawValue): detach it first, or give it "
+                    + "another vSID with DEVICE_REBIND.")
+        }
+        if state.contexts.count >= grant.quota.contexts {
+            throw .quota(
+                "contexts", limit: UInt64(grant.quota.contexts), usage: UInt64(state.contexts.count),
+                setting: "MaxContexts", grant: grant.name)
+        }
+        if state.contexts(of: key.vsmmu).count >= Limits.entries {
+            throw Refusal(
+                .quota, .quotaExceeded,
+                "A vSMMU has at most \(Limits.entries) contexts in this protocol, whatever the settings: make another vSMMU."
+            )
+        }
+    }
+
+    private static func check(_ device: HostDevice, fits vsmmu: SessionState.VSMMU) throws(Refusal) {
+        if device.smmu.name != vsmmu.smmu.name {
+            throw Refusal(
+                .otherSMMU, .invalid,
+                "`\(device.name)` is behind the SMMU `\(device.smmu.name)`, vSMMU \(vsmmu.key) is on `\(vsmmu.smmu.name)`: make "
+                    + "a vSMMU with that device.")
+        }
+        if let field = RegisterNegotiation.narrowerField(of: device.smmu, than: vsmmu.advertised) {
+            throw Refusal(
+                .narrowerDevice, .invalid,
+                "`\(device.name)` has less than vSMMU \(vsmmu.key) advertises in \(field), which cannot change any more: make "
+                    + "the vSMMU with that device, or want less.")
+        }
+    }
+
+    private static func flags(_ device: HostDevice, _ attached: AttachedDevice) -> DeviceAttachReply.Flags {
+        var flags: DeviceAttachReply.Flags = []
+        if device.hasATS { flags.insert(.ats) }
+        if attached.descriptor != nil { flags.insert(.descriptor) }
+        return flags
+    }
+
+    /// While the vSMMU is disabled GBPA decides; when it is enabled the device aborts until its STE_SET.
+    private func attach(
+        _ device: HostDevice, to vsmmu: SessionState.VSMMU, as key: ContextKey
+    ) throws(Refusal) -> AttachedDevice {
+        let initially = vsmmu.enabled ? Installation.abort : vsmmu.bypassed
+        var attached = AttachedDevice()
+        let failure = attempt { () throws(BackendFailure) in
+            attached = try backend.attach(device, to: key.vsmmu, as: key.vsid, initially: initially)
+        }
+        if let failure { throw .hostFailure(failure, "The device is not attached") }
+        commit(.attached(SessionState.Context(key: key, device: device, installed: initially)))
+        meters.insert(ContextMeter(key: key))
+        effects.insert(.contexts)
+        observer.saw(.attached(device: device.name, vsmmu: key.vsmmu, vsid: key.vsid))
+        return attached
+    }
+
+    func deviceRebind(
+        _ request: DeviceRebindRequest, _ call: Call, _ reply: inout MutableRawSpan
+    ) throws(Refusal) -> Answer {
+        let key = state.contexts[try workingContextIndex(request.vsmmu, request.vsid)].key
+        if request.newVSID == request.vsid { return done(call, &reply) }
+        let newKey = ContextKey(request.vsmmu, request.newVSID)
+        if state.contexts.index(of: newKey) != nil { throw .duplicateVSID(request.newVSID, of: request.vsmmu) }
+        // Records that wait in the source name the old vSID.
+        drainSource(of: request.vsmmu, at: call.now)
+        let failure = attempt { () throws(BackendFailure) in
+            try backend.rebind(request.vsid, to: request.newVSID, on: request.vsmmu)
+        }
+        if let failure { throw .hostFailure(failure, "The device keeps its vSID \(request.vsid.rawValue)") }
+        commit(.rebound(key, to: request.newVSID))
+        if var meter = meters.remove(key) {
+            meter.key = newKey
+            meters.insert(meter)
+        }
+        effects.insert(.contexts)
+        return done(call, &reply)
+    }
+
+    func deviceDetach(
+        _ request: DeviceRequest, _ call: Call, _ reply: inout MutableRawSpan
+    ) throws(Refusal) -> Answer {
+        _ = try vsmmuIndex(request.vsmmu)
+        let index = try contextIndex(request.vsmmu, request.vsid)
+        let (key, device) = (state.contexts[index].key, state.contexts[index].device.name)
+        drainSource(of: request.vsmmu, at: call.now)
+        let failure = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
+        if let failure { throw .hostFailure(failure, "The device is still attached: try again") }
+        forget(key, device)
+        context.directory.release(device, by: context.id)
+        return done(call, &reply)
+    }
+
+    /// The context is gone from the backend.
+    func forget(_ key: ContextKey, _ device: Name) {
+        commit(.detached(key))
+        if var meter = meters.remove(key), let count = meter.journal.takeSuppressed() {
+            observer.saw(.suppressedFaults(device: device, count: count))
+        }
+        effects.insert(.contexts)
+        observer.saw(.detached(device: device))
+    }
+
+    /// No device of this daemon's backends outlives its session yet.
+    func deviceReset(_ request: DeviceResetRequest) -> Refusal {
+        Refusal(
+            .notOrphaned, .busy,
+            "`\(request.device)` is not orphaned, and only orphaned devices are reset here: reset a live device through its "
+                + "own descriptor.")
+    }
+}

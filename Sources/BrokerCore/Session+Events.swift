@@ -1,0 +1,155 @@
+import SMMUv3
+package import Wire
+
+extension Session {
+    // MARK: Subscription
+
+    func eventsSubscribe(
+        _ request: EventsSubscribeRequest, _ call: Call, _ files: [ReceivedFile], _ reply: inout MutableRawSpan
+    ) throws(Refusal) -> Answer {
+        guard request.delivery == .socket else {
+            throw .notSupported("This daemon has no SHARED_EVENTS: ask for delivery by a socket.")
+        }
+        guard files[0].kind == .seqPacketSocket else {
+            throw Refusal(
+                .notSocket, .invalid,
+                "The descriptor is no connected SOCK_SEQPACKET socket of AF_UNIX: pass one end of a socketpair.")
+        }
+        if request.vsmmu != .every { _ = try vsmmuIndex(request.vsmmu) }
+        if let old = state.subscription { discard(old.socket) }
+        commit(.subscribed(SessionState.Subscription(socket: files[0].resource, vsmmu: request.vsmmu)))
+        effects.insert(.delivery)
+        var answer = done(call, &reply)
+        answer.keepsFirst = true
+        return answer
+    }
+
+    /// The socket to deliver events to; nil while nobody has subscribed, or its peer has gone.
+    package var subscription: ResourceID? { state.subscription?.socket }
+
+    /// The subscriber has gone: keeps everything for the next one.
+    package func subscriberGone() {
+        guard let old = state.subscription else { return }
+        commit(.unsubscribed)
+        discard(old.socket)
+    }
+
+    // MARK: Delivery
+
+    /// Encodes the oldest undelivered packet; 0 when there is none. It stays until ``delivered()``.
+    package func nextDelivery(into packet: inout MutableRawSpan) -> Int {
+        guard let subscription = state.subscription else { return 0 }
+        return ring.encodeNext(for: subscription, into: &packet)
+    }
+
+    /// The packet of the last ``nextDelivery(into:)`` has been sent.
+    package func delivered() { counters.eventsDelivered += UInt64(ring.dropDelivered()) }
+
+    /// Puts a notice on a context's health into the order of the events.
+    func tellHealth(of index: Int) {
+        let context = state.contexts[index]
+        let generation = state.vsmmus.index(of: context.key.vsmmu).map { state.vsmmus[$0].generation }
+        let header = EventHeader(
+            sequence: state.nextSequence, vsmmu: context.key.vsmmu, generation: generation ?? Generation(0))
+        ring.append(.health(HealthNotice(vsid: context.key.vsid, state: context.health)), header)
+        effects.formUnion([.delivery, .contexts])
+        observer.saw(.health(device: context.device.name, context.health))
+    }
+
+    // MARK: Sources
+
+    /// A descriptor to watch for each vSMMU that has one.
+    package struct EventSource: Hashable, Sendable {
+        package var vsmmu: VSMMUID
+        package var descriptor: ResourceID
+        package init(vsmmu: VSMMUID, descriptor: ResourceID) { (self.vsmmu, self.descriptor) = (vsmmu, descriptor) }
+    }
+
+    package var eventSources: [EventSource] {
+        state.vsmmus.indices.compactMap { index in
+            let id = state.vsmmus[index].key
+            return backend.eventSource(of: id).map { EventSource(vsmmu: id, descriptor: $0) }
+        }
+    }
+
+    /// False while the owner's ring is full: then sources are not to be read, until something has been delivered.
+    package var hasRoomForEvents: Bool { ring.hasRoom }
+
+    /// Reads what a source has and the ring has room for, a bounded amount.
+    package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects {
+        _ = readOnce(vsmmu, at: now)
+        return takeEffects()
+    }
+
+    /// Reads all that a source has, as far as there is room.
+    func drainSource(of vsmmu: VSMMUID, at now: Instant) {
+        while readOnce(vsmmu, at: now) {}
+    }
+
+    /// True: there was something, and there may be more.
+    private func readOnce(_ vsmmu: VSMMUID, at now: Instant) -> Bool {
+        guard ring.hasRoom, let index = state.vsmmus.index(of: vsmmu) else { return false }
+        let generation = state.vsmmus[index].generation
+        let backend = backend
+        let (read, first) = ring.fill(from: vsmmu, generation, numberedFrom: state.nextSequence) {
+            backend.readEvents(of: vsmmu, into: &$0)
+        }
+        if read.count == 0 && read.lost == 0 { return false }
+        commit(.numbered(next: EventSequence(first.rawValue &+ UInt64(read.count))))
+        effects.insert(.delivery)
+        if read.lost > 0 {
+            counters.eventsLost &+= read.lost
+            observer.saw(.lostEvents(vsmmu: vsmmu, count: read.lost))
+        }
+        counters.events += UInt64(read.count)
+        for position in 0..<read.count {
+            let sequence = EventSequence(first.rawValue &+ UInt64(position))
+            tell(ring.record(position, ofLast: read.count), sequence, of: vsmmu, generation, at: now)
+        }
+        return read.count > 0
+    }
+
+    /// One record, to the journal and to monitors.
+    private func tell(
+        _ record: EventRecord, _ sequence: EventSequence, of vsmmu: VSMMUID, _ generation: Generation, at now: Instant
+    ) {
+        guard let hello = state.hello else { return }
+        let key = ContextKey(vsmmu, record.streamID)
+        let verdict: (journal: Bool, suppressed: UInt64)
+        if let meter = meters.index(of: key) {
+            meters[meter].events += 1
+            verdict = meters[meter].journal.count(at: now, context.journalLimit)
+        } else {
+            verdict = strayJournal.count(at: now, context.journalLimit)
+        }
+        if !verdict.journal { counters.journalSuppressed += 1 }
+        observer.sawFault(
+            ObservedFault(
+                session: context.id, vm: hello.name, vsmmu: vsmmu, generation: generation, sequence: sequence,
+                record: record, device: state.contexts.index(of: key).map { state.contexts[$0].device.name },
+                journal: verdict.journal, suppressed: verdict.suppressed))
+    }
+
+    // MARK: The journal's limit
+
+    /// The first time at which ``timeout(at:)`` has something to do. Of records that name no context the next one that is
+    /// let through has the count.
+    package var deadline: Instant? {
+        var first: Instant?
+        for index in meters.indices {
+            guard let deadline = meters[index].journal.deadline else { continue }
+            first = first.map { min($0, deadline) } ?? deadline
+        }
+        return first
+    }
+
+    package func timeout(at now: Instant) -> Effects {
+        for index in meters.indices {
+            guard let count = meters[index].journal.takeSuppressed(at: now),
+                let context = state.contexts.index(of: meters[index].key)
+            else { continue }
+            observer.saw(.suppressedFaults(device: state.contexts[context].device.name, count: count))
+        }
+        return takeEffects()
+    }
+}

@@ -1,0 +1,307 @@
+/*
+ * smmu_broker_admin.h: how an operator's program talks to smmu-broker.
+ *
+ * The admin socket is another one than the VMMs', with its own group: whoever may connect may do all of this. Framing is
+ * that of smmu_broker.h: AF_UNIX, SOCK_SEQPACKET, the same headers of requests and replies, the same rules for lengths,
+ * counts, reserved fields and names. There is no HELLO; STATUS says the version.
+ *
+ * Lists come in pieces: a reply has as much as fits a packet and says how much there is.
+ *
+ * This header compiles as C11 and C++17. It is the specification; docs/admin-protocol.md explains it.
+ */
+#ifndef SMMU_BROKER_ADMIN_H
+#define SMMU_BROKER_ADMIN_H
+
+#include "smmu_broker.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SMMU_BROKER_ADMIN_VERSION 1u
+/* Sessions in one reply of LIST. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_SESSIONS 192u
+/* Contexts in one reply of SHOW. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_CONTEXTS 256u
+/* Device patterns in one SESSION_CREATE. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_PATTERNS 64u
+/* Bytes of text in one reply of STATUS, METRICS and RELOAD. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_TEXT 32768u
+/* Records in one packet of a monitor. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_RECORDS 64u
+
+enum smmu_broker_admin_type {
+    SMMU_BROKER_ADMIN_STATUS = 64,
+    SMMU_BROKER_ADMIN_LIST = 65,
+    SMMU_BROKER_ADMIN_SHOW = 66,
+    SMMU_BROKER_ADMIN_METRICS = 67,
+    SMMU_BROKER_ADMIN_MONITOR = 68,
+    SMMU_BROKER_ADMIN_SESSION_CREATE = 69,
+    SMMU_BROKER_ADMIN_QUARANTINE = 70,
+    SMMU_BROKER_ADMIN_RELEASE = 71,
+    SMMU_BROKER_ADMIN_RELOAD = 72,
+};
+
+/* STATUS and RELOAD are a struct smmu_broker_request and nothing else. */
+
+/* ---- Records ----------------------------------------------------------------------------------------------------- */
+
+/* What has been done, counted from the beginning. */
+struct smmu_broker_admin_counters {
+    uint64_t requests;
+    uint64_t refusals;
+    uint64_t batches; /* of commands */
+    uint64_t commands;
+    uint64_t ignored_commands; /* completed without reaching the backend */
+    uint64_t stes_installed;
+    uint64_t resynchronizations;
+    uint64_t host_failures;
+    uint64_t events;           /* read from the sources */
+    uint64_t events_delivered; /* handed to the VMMs */
+    uint64_t events_lost;      /* by the sources */
+    uint64_t journal_suppressed;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_counters, 96);
+
+struct smmu_broker_admin_session {
+    uint64_t id;                       /* never used twice */
+    char vm[SMMU_BROKER_NAME_SIZE];    /* all 0 before HELLO */
+    char grant[SMMU_BROKER_NAME_SIZE]; /* all 0: none */
+    uint32_t pid;                      /* of who connected */
+    uint32_t uid;
+    uint32_t vsmmus;
+    uint32_t contexts;
+    uint32_t maps;
+    uint32_t reserved;
+    uint64_t mapped_bytes;
+    uint64_t busy_ns; /* how long it has been at what it does now, which may be a blocking call; 0: it waits */
+    struct smmu_broker_admin_counters counters;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session, 272);
+
+#define SMMU_BROKER_ADMIN_CONTEXT_ILLEGAL (1u << 0)       /* the STE is ILLEGAL, and so the context aborts */
+#define SMMU_BROKER_ADMIN_CONTEXT_VSMMU_ENABLED (1u << 1) /* SMMUEN */
+#define SMMU_BROKER_ADMIN_CONTEXT_VSMMU_FAILED (1u << 2)  /* aborts until the vSMMU is reset */
+
+struct smmu_broker_admin_context {
+    uint32_t vsmmu;
+    uint32_t vsid;
+    char device[SMMU_BROKER_NAME_SIZE];
+    char smmu[SMMU_BROKER_NAME_SIZE]; /* the physical one */
+    uint32_t physical_stream;
+    uint32_t state;  /* enum smmu_broker_context_state */
+    uint32_t flags;  /* SMMU_BROKER_ADMIN_CONTEXT_* */
+    uint32_t health; /* enum smmu_broker_health_state */
+    uint64_t events;
+    uint64_t stes_installed;
+    uint64_t ste[2]; /* words 0 and 1 of the installed stage 1; 0 without */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_context, 184);
+
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
+
+struct smmu_broker_admin_status_reply {
+    struct smmu_broker_reply header;
+    uint32_t version;    /* SMMU_BROKER_ADMIN_VERSION of the daemon */
+    uint32_t pid;        /* of the daemon */
+    uint64_t epoch;      /* as in HELLO */
+    uint64_t uptime_ns;
+    uint64_t started_ns; /* CLOCK_REALTIME */
+    char release[SMMU_BROKER_NAME_SIZE]; /* of the daemon: "0.1.0" */
+    char backend[SMMU_BROKER_NAME_SIZE]; /* "model" */
+    uint32_t sessions;
+    uint32_t maximum_sessions;
+    uint32_t vsmmus;
+    uint32_t contexts;
+    uint32_t monitors;
+    uint32_t busy_sessions;    /* in a turn for more than a second */
+    uint32_t reloads;          /* that were done */
+    uint32_t refused_reloads;  /* the old configuration stayed */
+    uint64_t ended_sessions;
+    struct smmu_broker_admin_counters counters; /* of all sessions, those that have ended too */
+    uint32_t text_size;
+    uint32_t reserved;
+    /* `text_size` bytes follow: the configuration files that were read, a line for each. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 336);
+
+/* Sessions in the order of their numbers. */
+struct smmu_broker_admin_list {
+    struct smmu_broker_request header;
+    uint64_t after; /* those with higher numbers than this; 0: all */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_list, 24);
+
+struct smmu_broker_admin_list_reply {
+    struct smmu_broker_reply header;
+    uint32_t total; /* sessions at the moment */
+    uint32_t count; /* of those that follow; 0: there are no more */
+    /* struct smmu_broker_admin_session sessions[count] follow. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_list_reply, 40);
+
+struct smmu_broker_admin_show {
+    struct smmu_broker_request header;
+    uint64_t session;
+    uint32_t first; /* index of the first context that is wanted */
+    uint32_t reserved;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_show, 32);
+
+struct smmu_broker_admin_show_reply {
+    struct smmu_broker_reply header;
+    struct smmu_broker_admin_session session;
+    uint32_t total; /* contexts at the moment */
+    uint32_t count; /* of those that follow */
+    /* struct smmu_broker_admin_context contexts[count] follow. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_show_reply, 312);
+
+/* OpenMetrics text. Offset 0 makes a new one; any other goes on in the one that this connection got last. */
+struct smmu_broker_admin_metrics {
+    struct smmu_broker_request header;
+    uint32_t offset;
+    uint32_t reserved;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_metrics, 24);
+
+struct smmu_broker_admin_metrics_reply {
+    struct smmu_broker_reply header;
+    uint32_t total; /* bytes of the whole text */
+    uint32_t text_size;
+    /* `text_size` bytes follow. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_metrics_reply, 40);
+
+/* ---- Changing ---------------------------------------------------------------------------------------------------- */
+
+/* A device name, or a pattern with '*' and '?'; 1 to 63 characters, all bytes after them are 0. */
+struct smmu_broker_admin_pattern {
+    char text[SMMU_BROKER_NAME_SIZE];
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_pattern, 64);
+
+/*
+ * A session without a connection to the VMMs' socket: the reply's descriptor is one end of a connected socket, to be
+ * passed into a VMM. Whoever has it has what is said here; no grant of the configuration is asked. HELLO comes first on it.
+ */
+struct smmu_broker_admin_session_create {
+    struct smmu_broker_request header;
+    char name[SMMU_BROKER_NAME_SIZE]; /* of the grant, for people */
+    uint64_t maximum_memory;          /* bytes; 0: the default, and so below */
+    uint32_t maximum_maps;
+    uint32_t maximum_vsmmus;
+    uint32_t maximum_contexts;
+    uint32_t pattern_count; /* 1…SMMU_BROKER_ADMIN_MAXIMUM_PATTERNS */
+    /* struct smmu_broker_admin_pattern devices[pattern_count] follow. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session_create, 104);
+
+/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE and RELEASE. */
+struct smmu_broker_admin_session_reply {
+    struct smmu_broker_reply header;
+    uint64_t session;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session_reply, 40);
+
+/*
+ * QUARANTINE: an attached device goes to ABORT and stays there. RELEASE: it may translate again. The reply says which
+ * session has been told; it does so when it is through with what it is at.
+ */
+struct smmu_broker_admin_device {
+    struct smmu_broker_request header;
+    char device[SMMU_BROKER_NAME_SIZE];
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_device, 80);
+
+struct smmu_broker_admin_reload_reply {
+    struct smmu_broker_reply header;
+    uint32_t applied; /* 1: the new configuration counts; 0: it has errors, and the old one stays */
+    uint32_t text_size;
+    /* `text_size` bytes follow: what was found in the files, a line for each. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_reload_reply, 40);
+
+/* ---- Monitors ---------------------------------------------------------------------------------------------------- */
+
+#define SMMU_BROKER_ADMIN_MONITOR_HISTORY (1u << 0) /* first what is kept of the past */
+#define SMMU_BROKER_ADMIN_MONITOR_FOLLOW (1u << 1)  /* then what happens; without it the socket is closed */
+#define SMMU_BROKER_ADMIN_MONITOR_NOTICES (1u << 2) /* not only events */
+#define SMMU_BROKER_ADMIN_EVERY_SESSION 0xffffffffffffffffull
+
+/* With one descriptor: a SEQPACKET socket, on which packets come from then on. It says HISTORY, FOLLOW or both. */
+struct smmu_broker_admin_monitor {
+    struct smmu_broker_request header;
+    uint64_t session; /* or SMMU_BROKER_ADMIN_EVERY_SESSION */
+    uint32_t flags;   /* SMMU_BROKER_ADMIN_MONITOR_* */
+    uint32_t reserved;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor, 32);
+
+enum smmu_broker_admin_monitor_type {
+    SMMU_BROKER_ADMIN_EVENT = 1,
+    SMMU_BROKER_ADMIN_NOTICE = 2,
+    SMMU_BROKER_ADMIN_LOST = 3,
+};
+
+/* At the start of every packet of a monitor's socket. Nothing is ever sent back. */
+struct smmu_broker_admin_monitor_header {
+    uint16_t type;  /* enum smmu_broker_admin_monitor_type */
+    uint16_t count; /* of what follows */
+    uint32_t size;  /* of the packet, this header included */
+    uint64_t sequence; /* of this packet on this socket, from 1 on */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor_header, 16);
+
+/* EVENT: `count` of these. */
+struct smmu_broker_admin_event {
+    uint64_t sequence; /* of the session's records, as its VMM sees it */
+    uint64_t time_ns;  /* CLOCK_REALTIME */
+    uint64_t session;
+    uint32_t vsmmu;
+    uint32_t generation;
+    uint32_t vsid;
+    uint32_t reserved;
+    char vm[SMMU_BROKER_NAME_SIZE];
+    char device[SMMU_BROKER_NAME_SIZE]; /* all 0: the record names no attached stream */
+    uint64_t words[4];
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_event, 200);
+
+enum smmu_broker_admin_notice_kind {
+    SMMU_BROKER_ADMIN_BEGAN = 1,        /* HELLO */
+    SMMU_BROKER_ADMIN_ENDED = 2,
+    SMMU_BROKER_ADMIN_ATTACHED = 3,     /* device, vsmmu, vsid */
+    SMMU_BROKER_ADMIN_DETACHED = 4,     /* device */
+    SMMU_BROKER_ADMIN_EVENTS_LOST = 5,  /* vsmmu, count: by the source */
+    SMMU_BROKER_ADMIN_RESYNCHRONIZED = 6, /* vsmmu: the host failed, and all is well again */
+    SMMU_BROKER_ADMIN_VSMMU_FAILED = 7, /* vsmmu: its devices abort */
+    SMMU_BROKER_ADMIN_DEVICE_TIMED_OUT = 8, /* vsmmu: an ATC_INV was not answered */
+    SMMU_BROKER_ADMIN_HEALTH = 9,       /* device, state */
+};
+
+/* NOTICE: `count` of these. What a kind does not have is 0. */
+struct smmu_broker_admin_notice {
+    uint64_t time_ns; /* CLOCK_REALTIME */
+    uint64_t session;
+    uint32_t kind;  /* enum smmu_broker_admin_notice_kind */
+    uint32_t state; /* enum smmu_broker_health_state, of HEALTH */
+    uint32_t vsmmu;
+    uint32_t vsid;
+    uint64_t count;
+    char vm[SMMU_BROKER_NAME_SIZE];
+    char device[SMMU_BROKER_NAME_SIZE];
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_notice, 168);
+
+/* LOST: one of these. This monitor was too slow for so many records, which come nowhere after it. */
+struct smmu_broker_admin_lost {
+    uint64_t count;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_lost, 8);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,69 @@
+package import Wire
+
+/// One thing that a monitor is told.
+package enum MonitorRecord: Hashable, Sendable {
+    case event(MonitorEvent)
+    case notice(MonitorNotice)
+    /// So many records would have been here.
+    case lost(UInt64)
+}
+
+/// Records for one monitor, oldest first, and a bounded number of them. What finds it full is counted where it would have
+/// been: the last place is for the count.
+package struct MonitorRing: Sendable {
+    package let capacity: Int
+    private var slots: [MonitorRecord] = []
+    private var head = 0
+    package private(set) var count = 0
+
+    /// - Parameter capacity: at least 2. Memory is taken as it is filled.
+    package init(capacity: Int) {
+        precondition(capacity >= 2, "a place for records and one for their count")
+        self.capacity = capacity
+    }
+
+    package var isEmpty: Bool { count == 0 }
+
+    package mutating func push(_ record: MonitorRecord) {
+        if count < capacity - 1 {
+            append(record)
+        } else if count > 0, case .lost(let number) = slots[index(count - 1)] {
+            slots[index(count - 1)] = .lost(number &+ 1)
+        } else {
+            append(.lost(1))
+        }
+    }
+
+    /// Keeps the newest instead: what is oldest goes, and nobody counts it. For the past that is shown to newcomers.
+    package mutating func pushDroppingOldest(_ record: MonitorRecord) {
+        if count == capacity { _ = pop() }
+        append(record)
+    }
+
+    package var first: MonitorRecord? { count > 0 ? slots[head] : nil }
+
+    package mutating func pop() -> MonitorRecord? {
+        guard count > 0 else { return nil }
+        let record = slots[head]
+        head = (head + 1) % slots.count
+        count -= 1
+        return record
+    }
+
+    /// All of them; they stay.
+    package var records: [MonitorRecord] { (0..<count).map { slots[index($0)] } }
+
+    private func index(_ place: Int) -> Int { (head + place) % slots.count }
+
+    private mutating func append(_ record: MonitorRecord) {
+        if count < slots.count {
+            slots[index(count)] = record
+        } else {
+            // Full as far as it has grown: with the oldest in front there is room behind the newest.
+            slots = Array(slots[head...] + slots[..<head])
+            head = 0
+            slots.append(record)
+        }
+        count += 1
+    }
+}

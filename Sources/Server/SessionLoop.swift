@@ -1,0 +1,196 @@
+import BrokerCore
+import EventLoop
+import LinuxSystem
+import Wire
+
+/// One session in its thread: a loop, the VMM's socket, the session and its backend, and the descriptors of both.
+///
+/// Whatever is ready gets one bounded turn: a request, a source's events, the owner's socket, a deadline. Other threads
+/// see what was published after the last turn, and reach it by ``SessionOrder``s.
+final class SessionLoop {
+    let loop: EventLoop
+    let handle: SessionHandle
+    private let owner: SessionOwner
+    private let configuration: LiveConfiguration
+    let session: Session
+    let descriptors: DescriptorTable
+    let connection: Connection
+    let delivery: EventDelivery
+    private var client: Watch?
+    /// When the loop wakes for the session's deadline, at the latest.
+    private var alarm: (timer: TimerID, at: Instant)?
+    private var contextsChanged = true
+    private(set) var isEnding = false
+
+    init(_ owner: SessionOwner, _ socket: consuming SeqPacketSocket, _ setup: SessionSetup) throws(Errno) {
+        loop = try EventLoop()
+        (self.owner, configuration) = (owner, setup.configuration)
+        let grant = owner.grant.grant(for: owner.peer, by: setup.configuration)
+        handle = SessionHandle(id: owner.id, peer: owner.peer, grant: grant?.name ?? "", poster: loop.poster)
+        descriptors = DescriptorTable()
+        session = Session(
+            Session.Context(
+                id: owner.id, peer: owner.peer, grant: grant, epoch: setup.epoch, directory: setup.directory,
+                backend: setup.makeBackend(descriptors), observer: setup.makeObserver(owner.id, owner.peer),
+                journalLimit: setup.configuration.journalLimit))
+        connection = try Connection(socket)
+        delivery = try EventDelivery(session, descriptors, on: loop)
+        client = try Watch(connection.descriptor, for: .readable, on: loop) { [unowned self] in clientReady($0) }
+        delivery.sourceReady = { [unowned self] in sourceReady($0) }
+        delivery.subscriberReady = { [unowned self] in subscriberReady($0) }
+        loop.owner = self
+    }
+
+    // MARK: Turns
+
+    /// The VMM's socket: one request, or the rest of the last one's reply, or its end.
+    private func clientReady(_ readiness: Readiness) {
+        let now = beginTurn()
+        defer { endTurn() }
+        if readiness.contains(.hangup) || readiness.contains(.error) { return end(at: now) }
+        do throws(Errno) {
+            if connection.hasUnsentReply {
+                if try connection.sendReply(descriptors) { client?.wait(for: .readable) }
+            } else {
+                try serve(at: now)
+            }
+        } catch { end(at: now) }
+    }
+
+    private func serve(at now: Instant) throws(Errno) {
+        switch try connection.receive(for: session, descriptors, at: now) {
+        case .nothing: break
+        case .closed: end(at: now)
+        case .answered(let effects):
+            // What has to be closed is closed before the reply says so (P5, P23).
+            settle(effects)
+            if try !connection.sendReply(descriptors) { client?.wait(for: .writable) }
+            if effects.contains(.delivery) { delivery.deliver() }
+        }
+    }
+
+    private func sourceReady(_ vsmmu: VSMMUID) {
+        let now = beginTurn()
+        let effects = delivery.read(vsmmu, at: now)
+        settle(effects)
+        if effects.contains(.delivery) { delivery.deliver() }
+        endTurn()
+    }
+
+    private func subscriberReady(_ readiness: Readiness) {
+        _ = beginTurn()
+        if readiness.contains(.hangup) || readiness.contains(.error) {
+            delivery.dropSubscriber()
+        } else {
+            delivery.deliver()
+        }
+        settle(.discarded)
+        endTurn()
+    }
+
+    private func alarmRang() {
+        alarm = nil
+        let now = beginTurn()
+        if isEnding {
+            attemptEnd(at: now)
+        } else {
+            // Everything that may be due: a deadline of the session's, or a watch for which there was no room.
+            let effects = session.timeout(at: now)
+            settle(effects.union(.eventSources))
+            delivery.deliver()
+        }
+        endTurn()
+    }
+
+    /// Does what has been posted.
+    func obey(_ order: SessionOrder) {
+        if isEnding { return }
+        let now = beginTurn()
+        switch order {
+        case .regrant: session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration))
+        case .quarantine(let device): _ = session.quarantine(device)
+        case .release(let device): _ = session.release(device)
+        case .stop:
+            flush()
+            end(at: now)
+        }
+        if !isEnding {
+            settle([.eventSources, .discarded, .contexts])
+            delivery.deliver()
+        }
+        endTurn()
+    }
+
+    // MARK: What a turn leads to
+
+    private func beginTurn() -> Instant {
+        let now = Instant(loop.now)
+        handle.beginTurn(at: now)
+        return now
+    }
+
+    private func endTurn() {
+        if !isEnding, session.deadline != nil { setAlarm(session.deadline) }
+        let contexts = contextsChanged ? session.contextSnapshots() : nil
+        contextsChanged = false
+        handle.endTurn(session.snapshot, contexts: contexts)
+    }
+
+    /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor
+    /// must not be closed while it is watched.
+    private func settle(_ effects: Session.Effects) {
+        if effects.contains(.eventSources) || effects.contains(.delivery) { follow() }
+        if effects.contains(.discarded) {
+            for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
+        }
+        if effects.contains(.contexts) { contextsChanged = true }
+    }
+
+    private func follow() {
+        do { try delivery.follow() } catch {
+            // The host has no descriptor or no memory for a watch. The events wait where they are.
+            setAlarm(Instant(loop.now).advanced(byMilliseconds: 1000))
+        }
+    }
+
+    /// Wakes the loop at `deadline`, if it does not wake before: waking too early costs a turn and nothing else.
+    private func setAlarm(_ deadline: Instant?) {
+        guard let deadline else { return }
+        if let alarm {
+            if alarm.at <= deadline { return }
+            loop.cancel(alarm.timer)
+        }
+        let timer = loop.schedule(at: MonotonicTime(nanoseconds: deadline.nanoseconds)) { [unowned self] _ in
+            alarmRang()
+        }
+        alarm = (timer, deadline)
+    }
+
+    // MARK: The end
+
+    /// What the owner's sockets take without waiting, before the daemon goes.
+    private func flush() {
+        do throws(Errno) { _ = try connection.sendReply(descriptors) } catch {}
+        delivery.flush()
+    }
+
+    /// The VMM is gone, or the daemon is about to be: nothing more is read, devices abort, memory is unmapped (P24).
+    private func end(at now: Instant) {
+        if isEnding { return }
+        isEnding = true
+        client = nil
+        delivery.stopReading()
+        if let alarm { loop.cancel(alarm.timer) }
+        alarm = nil
+        attemptEnd(at: now)
+    }
+
+    /// A device that is being reset is busy: the session says when to try again.
+    private func attemptEnd(at now: Instant) {
+        contextsChanged = true
+        if let retry = session.end(at: now) { return setAlarm(retry) }
+        delivery.close()
+        for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
+        loop.stop()
+    }
+}

@@ -1,0 +1,24 @@
+import BrokerCore
+import EventLoop
+package import Wire
+
+/// What others ask of a session. They post it, and never wait for it.
+package enum SessionOrder: Sendable {
+    /// The grants have changed: the session looks up its own.
+    case regrant
+    /// A device goes to ABORT and stays there.
+    case quarantine(Name)
+    /// It may translate again.
+    case release(Name)
+    /// The daemon ends, or an operator ends the session.
+    case stop
+}
+
+extension SessionHandle {
+    /// Has the session do something in its own thread, after the turn in hand. A session that ends meanwhile does not.
+    package func order(_ order: SessionOrder) {
+        poster.post { loop in
+            if let session = loop.owner as? SessionLoop { session.obey(order) }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+package import BrokerCore
+import SMMUv3
+package import Systemd
+package import Wire
+
+/// Where faults go besides the journal: to the monitors. Called by every session's thread; never waits.
+package protocol FaultSink: AnyObject, Sendable {
+    func publish(_ fault: ObservedFault)
+    /// `vm`: nil before HELLO.
+    func publish(_ notice: SessionNotice, of session: SessionID, vm: Name?)
+}
+
+/// Tells the journal and the monitors what happens in one session. For its thread.
+package final class SessionReporter: SessionObserver {
+    private let queue: JournalQueue
+    private let monitors: (any FaultSink)?
+    private let session: SessionID
+    private var vm: Name?
+    private var origin: JournalOrigin
+    /// Those that an operator can do something about.
+    private var refusals = ThinningCount()
+
+    package init(_ session: SessionID, _ peer: PeerIdentity, queue: JournalQueue, monitors: (any FaultSink)?) {
+        (self.queue, self.monitors, self.session) = (queue, monitors, session)
+        origin = JournalOrigin(session: session.rawValue, vm: JournalName(), uid: peer.uid, pid: peer.pid)
+    }
+
+    deinit { queue.close() }
+
+    package func sawFault(_ fault: ObservedFault) {
+        monitors?.publish(fault)
+        guard fault.journal else { return }
+        let device = fault.device.map(JournalName.init) ?? JournalName()
+        queue.push(
+            .fault(
+                FaultEntry(
+                    origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
+                    record: fault.record, suppressed: fault.suppressed)))
+    }
+}
+
+extension SessionReporter {
+    package func saw(_ notice: SessionNotice) {
+        if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
+        monitors?.publish(notice, of: session, vm: vm)
+        guard let kind = kind(of: notice) else { return }
+        var entry = NoticeEntry(kind, origin: origin)
+        switch notice {
+        case .began(_, let grant): entry.detail = grant
+        case .attached(let device, let vsmmu, let vsid):
+            (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
+        case .detached(let device), .health(let device, _): entry.device = JournalName(device)
+        case .lostEvents(let vsmmu, let count): (entry.vsmmu, entry.count) = (vsmmu.rawValue, count)
+        case .suppressedFaults(let device, let count): (entry.device, entry.count) = (JournalName(device), count)
+        case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
+            (entry.vsmmu, entry.detail) = (vsmmu.rawValue, "\(failure.operation): \(failure.advice)")
+        case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
+        case .refused(let type, let reason):
+            (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(reason.name)")
+        case .ended: break
+        }
+        queue.push(.notice(entry))
+    }
+
+    /// What the journal calls it; nil for what it is not to have.
+    private func kind(of notice: SessionNotice) -> JournalKind? {
+        switch notice {
+        case .began: .sessionBegan
+        case .attached: .attached
+        case .detached: .detached
+        case .lostEvents: .eventsLost
+        case .suppressedFaults: .suppressedFaults
+        case .resynchronized: .resynchronized
+        case .vsmmuFailed: .vsmmuFailed
+        case .deviceTimedOut: .deviceTimedOut
+        case .health(_, let state): Self.kind(of: state)
+        case .refused(_, let reason): isWorthALine(reason) ? .requestRefused : nil
+        case .ended: .sessionEnded
+        }
+    }
+
+    private static func kind(of state: HealthNotice.State) -> JournalKind? {
+        switch state {
+        case .healthy: nil
+        case .suspect: .suspected
+        case .quarantined: .quarantined
+        case .recovered: .released
+        }
+    }
+
+    /// What an operator can do something about, and not each time: a client may ask as often as it likes.
+    private func isWorthALine(_ reason: Reason) -> Bool {
+        switch reason {
+        case .notGranted, .quota: refusals.add()
+        default: false
+        }
+    }
+}
+
+extension JournalName {
+    init(_ name: Name) { self.init { bytes in name.store(into: &bytes, at: 0) } }
+}

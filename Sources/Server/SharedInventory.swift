@@ -1,0 +1,47 @@
+package import BrokerCore
+package import Configuration
+import Synchronization
+package import Wire
+
+/// The host's devices and whose they are, for all sessions: ``HostInventory`` behind a lock, which nobody holds across a
+/// system call.
+package final class SharedInventory: DeviceDirectory {
+    private let inventory: Mutex<HostInventory>
+
+    package init(_ devices: [DeviceDefinition]) {
+        inventory = Mutex(
+            HostInventory(devices: devices.plain.map(\.device), templates: devices.templates.map(\.device)))
+    }
+
+    /// What a reload has found. What sessions have stays theirs until they give it back.
+    package func replace(_ devices: [DeviceDefinition]) {
+        inventory.withLock {
+            $0.replace(devices: devices.plain.map(\.device), templates: devices.templates.map(\.device))
+        }
+    }
+
+    package func owner(of name: Name) -> SessionID? { inventory.withLock { $0.owner(of: name) } }
+
+    package func claim(_ name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> HostDevice {
+        try inventory.withLock { inventory throws(Refusal) in try inventory.claim(name, for: session, under: grant) }
+    }
+
+    package func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU {
+        try inventory.withLock { inventory throws(Refusal) in try inventory.smmu(of: name, for: session, under: grant) }
+    }
+
+    package func release(_ name: Name, by session: SessionID) {
+        inventory.withLock { $0.release(name, by: session) }
+    }
+
+    package func releaseEverything(of session: SessionID) { inventory.withLock { $0.releaseEverything(of: session) } }
+
+    package func admit(_ session: SessionID, under grant: Grant) throws(Refusal) {
+        try inventory.withLock { inventory throws(Refusal) in try inventory.admit(session, under: grant) }
+    }
+}
+
+extension [DeviceDefinition] {
+    fileprivate var plain: [DeviceDefinition] { filter { !$0.isTemplate } }
+    fileprivate var templates: [DeviceDefinition] { filter(\.isTemplate) }
+}

@@ -1,2 +1,0 @@
-/// libsystemd as the daemon uses it. To be filled in.
-package enum SystemdNotification {}

@@ -1,0 +1,21 @@
+import Foundation
+
+/// What this process has of a memfd, which the test gave a name that nobody else uses: other tests of the process open
+/// and map things at the same time, so that totals say nothing.
+package struct OpenResources: Hashable, Sendable {
+    package var descriptors: Int
+    package var mappings: Int
+
+    package init(descriptors: Int, mappings: Int) { (self.descriptors, self.mappings) = (descriptors, mappings) }
+
+    package init(ofMemory name: String) {
+        let path = "/memfd:\(name) "
+        let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        descriptors = numbers.count { number in
+            let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
+            return target?.hasPrefix(path) ?? false
+        }
+        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+        mappings = maps.split(separator: "\n").count { $0.contains(path) }
+    }
+}

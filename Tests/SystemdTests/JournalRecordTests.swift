@@ -1,0 +1,123 @@
+import SMMUv3
+import Systemd
+import Testing
+
+@Suite struct JournalRecordTests {
+    private let origin = JournalOrigin(session: 7, vm: JournalName("web"), uid: 64055, pid: 4711)
+
+    private func fault(_ record: EventRecord, device: String = "0000:01:00.0", suppressed: UInt64 = 0) -> JournalRecord
+    {
+        JournalRecord(
+            .fault(
+                FaultEntry(
+                    origin: origin, device: JournalName(device), vsmmu: 1, sequence: 99, record: record,
+                    suppressed: suppressed)))
+    }
+
+    @Test func aFaultIsASentenceAndFields() {
+        var event = EventRecord(.translation, stream: StreamID(8))
+        event.substreamID = SubstreamID(3)
+        event.inputAddress = 0xdead_f000
+        event.privileged = true
+        event.setClass(.input)
+        event.stallTag = 0x2a
+        let record = fault(event, suppressed: 12)
+        #expect(
+            record.message == "VM web, device 0000:01:00.0: F_TRANSLATION: no valid translation for the address; "
+                + "write at IOVA 0xdeadf000, SubstreamID 0x3, stalled. 12 earlier ones were not logged.")
+        #expect(record.priority == .warning)
+        #expect(record.kind == .fault)
+        let fields = Dictionary(uniqueKeysWithValues: record.fields.map { ($0.name, $0.value) })
+        #expect(
+            fields == [
+                "SMMU_EVENT": "F_TRANSLATION", "SMMU_SESSION": "7", "SMMU_VM": "web", "SMMU_PEER_UID": "64055",
+                "SMMU_PEER_PID": "4711", "SMMU_DEVICE": "0000:01:00.0", "SMMU_VSMMU": "1", "SMMU_VSID": "0x8",
+                "SMMU_SUBSTREAM": "0x3", "SMMU_IOVA": "0xdeadf000", "SMMU_ACCESS": "write",
+                "SMMU_PRIVILEGE": "privileged", "SMMU_STAGE": "1", "SMMU_CLASS": "IN", "SMMU_STAG": "0x2a",
+                "SMMU_SEQUENCE": "99", "SMMU_SUPPRESSED": "12",
+            ])
+    }
+
+    @Test func aStage2FaultHasItsIPA() {
+        var event = EventRecord(.permission, stream: StreamID(8))
+        event.stage2 = true
+        event.ipa = 0x4000_0000
+        event.instruction = true
+        event.read = true
+        event.setClass(.tableDescriptor)
+        let record = fault(event)
+        #expect(record["SMMU_IPA"] == "0x40000000")
+        #expect(record["SMMU_STAGE"] == "2")
+        #expect(record["SMMU_ACCESS"] == "execute")
+        #expect(record["SMMU_CLASS"] == "TTD")
+        #expect(record["SMMU_SUPPRESSED"] == nil)
+    }
+
+    @Test func aRecordWithoutAddressHasNoFieldsOfOne() {
+        let record = fault(EventRecord(.badSTE, stream: StreamID(8)), device: "")
+        #expect(record.message.hasPrefix("VM web, vSID 0x8: C_BAD_STE: the STE is ILLEGAL"))
+        for name in ["SMMU_IOVA", "SMMU_ACCESS", "SMMU_CLASS", "SMMU_DEVICE", "SMMU_STAG"] {
+            #expect(record[name] == nil, "\(name)")
+        }
+    }
+
+    /// Records come from hardware and from guests' tables: any word must do.
+    @Test func everyEventNumberMakesARecord() {
+        for number in UInt64(0)...255 {
+            let record = fault(EventRecord(number | 0xffff_ff00, .max, .max, .max))
+            #expect(record["SMMU_EVENT"]?.isEmpty == false)
+        }
+    }
+
+    @Test(arguments: JournalKind.allCases)
+    func everyNoticeSaysWhomItConcerns(kind: JournalKind) {
+        var notice = NoticeEntry(kind, origin: origin)
+        notice.device = JournalName("0000:01:00.0")
+        notice.vsmmu = 1
+        notice.vsid = 8
+        notice.count = 3
+        notice.detail = "why"
+        let record = JournalRecord(.notice(notice))
+        #expect(record.message.hasPrefix("VM web: "))
+        #expect(record.message.hasSuffix(": why"))
+        #expect(record.kind == kind)
+        #expect(record["SMMU_COUNT"] == "3")
+        #expect(record["SMMU_VSID"] == "0x8")
+        #expect(record["SMMU_DETAIL"] == "why")
+    }
+
+    @Test func aNoticeOfTheDaemonHasNoSession() {
+        let record = JournalRecord(.notice(NoticeEntry(.configurationReloaded, origin: nil)))
+        #expect(record.message == "the configuration was reloaded.")
+        #expect(record.fields.isEmpty)
+        #expect(record.priority == .notice)
+    }
+
+    @Test func controlCharactersForgeNoLines() {
+        var notice = NoticeEntry(.requestRefused, origin: origin)
+        notice.detail = "no\n<0>PRIORITY=0\u{1b}[31m\u{9b}"
+        let record = JournalRecord(.notice(notice))
+        #expect(record["SMMU_DETAIL"] == "no?<0>PRIORITY=0?[31m?")
+        #expect(record.line(withPriority: true).count { $0 == "\n" } == 1)
+        #expect(JournalRecord(.text(.info, "a\nb")).message == "a?b")
+    }
+
+    @Test func aLineHasPriorityMessageAndFields() {
+        let record = JournalRecord(.lost(count: 2, session: 7))
+        let message = "2 journal entries of session 7 lost: the journal is slower than what happens."
+        #expect(record.line(withPriority: true) == "<4>\(message) [SMMU_COUNT=2 SMMU_SESSION=7]\n")
+        #expect(record.line(withPriority: false) == "\(message) [SMMU_COUNT=2 SMMU_SESSION=7]\n")
+        #expect(JournalRecord(.text(.info, "Ready.")).line(withPriority: true) == "<6>Ready.\n")
+    }
+
+    @Test func namesAreOf64BytesAtMost() {
+        #expect(JournalName().text == "")
+        #expect(JournalName().isEmpty)
+        #expect(JournalName(String(repeating: "x", count: 70)).text == String(repeating: "x", count: 64))
+        let filled = JournalName { bytes in
+            bytes.storeBytes(of: UInt8(ascii: "v"), toByteOffset: 0, as: UInt8.self)
+            bytes.storeBytes(of: UInt8(ascii: "!"), toByteOffset: 2, as: UInt8.self)
+        }
+        #expect(filled.text == "v")
+    }
+}

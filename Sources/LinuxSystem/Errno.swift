@@ -18,8 +18,6 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let messageTooLong = Errno(90)
     package static let noDescriptors = Errno(24)
     package static let noSystemDescriptors = Errno(23)
-    package static let notFound = Errno(2)
-    package static let noMemory = Errno(12)
     package static let notPermitted = Errno(1)
     package static let notFound = Errno(2)
     package static let noMemory = Errno(12)

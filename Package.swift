@@ -64,7 +64,7 @@ let package = Package(
 
         // Layer 4: the shell
         .target(
-            name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
+            name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "IOMMUFD", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
         .target(
             name: "Server",
@@ -121,6 +121,10 @@ let package = Package(
             ],
             path: "Tests/Support/BrokerHarness", swiftSettings: swift),
 
+        .target(
+            name: "FakeKernel", dependencies: ["IOMMUFD", "LinuxSystem", "SMMUv3"], path: "Tests/Support/FakeKernel",
+            swiftSettings: swift),
+
         // Tests
         .testTarget(
             name: "DifferentialTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Lockstep", "Scenarios"],
@@ -136,10 +140,14 @@ let package = Package(
             name: "BrokerCoreTests", dependencies: ["BrokerCore", "SMMUv3", "Wire", "Scenarios"], swiftSettings: swift),
         .testTarget(
             name: "BackendsTests",
-            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire", "Scenarios"],
+            dependencies: [
+                "Backends", "BrokerCore", "FakeKernel", "IOMMUFD", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire",
+                "Scenarios",
+            ],
             swiftSettings: swift),
         .testTarget(
-            name: "IOMMUFDTests", dependencies: ["IOMMUFD", "CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
+            name: "IOMMUFDTests", dependencies: ["IOMMUFD", "CIOMMUFD", "FakeKernel", "LinuxSystem", "SMMUv3"],
+            swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(
             name: "ConfigurationTests",

@@ -17,6 +17,7 @@ package final class EventQueue {
     private static let headerBytes = 8
     private static let recordBytes = 40
     private static let recordsAtOnce = 64
+
     package init(in viommu: VIOMMU, depth: UInt32) throws(IOMMUError) {
         self.viommu = viommu
         do throws(Errno) {
@@ -39,6 +40,10 @@ package final class EventQueue {
 extension EventQueue {
     /// Its descriptor's number, to wait for; readable while there are records.
     package var raw: Int32 { descriptor?.raw ?? -1 }
+
+    /// Whether records have been read from the kernel and not been given out: then the descriptor may not be readable
+    /// although there are some.
+    package var hasRemainder: Bool { position < filled }
 
     /// What ``read(into:)`` gave.
     package struct Reading: Hashable, Sendable {

@@ -73,7 +73,9 @@ package struct IOMMUError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noVDevice: "the device has no virtual StreamID yet"
         case .busy: "the device is being reset, or is attached otherwise: try again"
         case .memory(let bytes):
-            "not enough memory may be locked; \(bytes) bytes are needed: raise LimitMEMLOCK= of the service"
+            bytes == 0
+                ? "the host is short of memory"
+                : "not enough memory may be locked; \(bytes) bytes are needed: raise LimitMEMLOCK= of the service"
         case .noVMID: "all VMIDs of the SMMU are in use: end another virtual machine"
         case .notPermitted: "the kernel does not permit it: see User= and DeviceAllow= of the service"
         case .noDevice: "there is no such device: is it bound to vfio-pci?"
@@ -87,8 +89,8 @@ package struct IOMMUError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Which call failed, for what its errno means there.
 package enum IOMMUCall: Hashable, Sendable {
-    case open, bind, hardwareInfo, allocateIOAS, allowIOVAs, mapFile(bytes: UInt64), unmap, nestParent, viommu, nested
-    case vdevice, eventQueue, readEvents, attach, detach, invalidate, reset
+    case open, bind, hardwareInfo, allocateIOAS, allowIOVAs, mapFile(bytes: UInt64), unmap, viommu, nested
+    case nestParent(bytes: UInt64), vdevice, eventQueue, readEvents, attach, detach, invalidate, reset
 }
 
 extension IOMMUError {
@@ -106,7 +108,7 @@ extension IOMMUError {
         case (.bind, .busy): .deviceInUse
         case (.bind, .notPermitted): .interruptsNotIsolated
         case (_, .notPermitted), (_, .accessDenied): .notPermitted
-        case (.mapFile(let bytes), .noMemory): .memory(bytes)
+        case (.mapFile(let bytes), .noMemory), (.nestParent(let bytes), .noMemory): .memory(bytes)
         case (_, .noMemory): .memory(0)
         case (.mapFile, .exists): .addressTaken
         case (.vdevice, .exists): .vdeviceTaken

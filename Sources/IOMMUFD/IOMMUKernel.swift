@@ -47,11 +47,11 @@ package protocol IOMMUKernel: AnyObject {
     /// Opens the device's cdev and binds it to this iommufd (VFIO_DEVICE_BIND_IOMMUFD). DMA is blocked from then on.
     func bind(_ device: DevicePath) throws(Errno) -> BoundDeviceHandle
     /// VFIO_DEVICE_ATTACH_IOMMUFD_PT: replaces what was attached, atomically.
-    func attach(_ descriptor: borrowing OwnedFD, to hwpt: UInt32) throws(Errno)
+    func attach(raw descriptor: Int32, to hwpt: UInt32) throws(Errno)
     /// VFIO_DEVICE_DETACH_IOMMUFD_PT: DMA is blocked again.
-    func detach(_ descriptor: borrowing OwnedFD) throws(Errno)
+    func detach(raw descriptor: Int32) throws(Errno)
     /// VFIO_DEVICE_RESET.
-    func reset(_ descriptor: borrowing OwnedFD) throws(Errno)
+    func reset(raw descriptor: Int32) throws(Errno)
 }
 
 /// A part of a file to be mapped. Addresses and lengths are multiples of the page size.

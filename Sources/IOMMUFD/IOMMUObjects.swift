@@ -2,8 +2,8 @@ import LinuxSystem
 package import SMMUv3
 
 // Objects of iommufd, each with what it rests on: an object keeps those below it alive, so that they can only go after
-// it. The order is the kernel's (Documentation/userspace-api/iommufd.rst): nested HWPT and vDevice, vEVENTQ, vIOMMU,
-// nest parent, IOAS; closing a device's descriptor comes before its vDevice is forgotten.
+// it. The order is the kernel's (Documentation/userspace-api/iommufd.rst): vDevice, device, nested HWPT, vEVENTQ, vIOMMU,
+// nest parent, IOAS.
 
 /// An object that the kernel destroys when the last reference to this goes.
 package class IOMMUObject {
@@ -19,14 +19,18 @@ package class IOMMUObject {
         do throws(Errno) {
             try kernel.destroy(id)
         } catch {
-            // ENOENT: the kernel took it with its device. Anything else is an object that something of ours still uses.
-            assert(error == .notFound, "object \(id) was destroyed in the wrong order: \(error)")
+            // ENOENT: the kernel took it with its device. EBUSY: a VMM that keeps its copy of a device's descriptor has
+            // attached the device to this, and can at any time; then the kernel takes it with the last copy.
+            assert(error == .notFound || error == .busy, "object \(id): \(error)")
         }
     }
 }
 
 /// Guest memory by IPA.
 package final class IOAS: IOMMUObject {
+    /// Bytes that are mapped at the moment.
+    package private(set) var mappedBytes: UInt64 = 0
+
     package init(_ kernel: any IOMMUKernel) throws(IOMMUError) {
         do throws(Errno) {
             super.init(kernel, try kernel.allocateIOAS())
@@ -48,10 +52,16 @@ package final class IOAS: IOMMUObject {
             }
             done += length
         }
+        mappedBytes += map.length
     }
 
     /// Unmaps what one ``map(_:)`` has mapped.
     package func unmap(iova: UInt64, length: UInt64) throws(IOMMUError) {
+        try unmapEach(iova: iova, length: length)
+        mappedBytes -= min(length, mappedBytes)
+    }
+
+    private func unmapEach(iova: UInt64, length: UInt64) throws(IOMMUError) {
         var done: UInt64 = 0
         while done < length {
             let area = min(length - done, Self.maximumArea)
@@ -66,7 +76,7 @@ package final class IOAS: IOMMUObject {
 
     private func unmapAreas(iova: UInt64, length: UInt64) {
         // Nothing more can be done about an area that stays: it ends with the address space.
-        do throws(IOMMUError) { try unmap(iova: iova, length: length) } catch { return }
+        do throws(IOMMUError) { try unmapEach(iova: iova, length: length) } catch { return }
     }
 
     package static let maximumArea: UInt64 = 1 << 30
@@ -80,7 +90,9 @@ package final class NestParent: IOMMUObject {
         self.ioas = ioas
         do throws(Errno) {
             super.init(ioas.kernel, try ioas.kernel.allocateNestParent(for: device.id, over: ioas.id))
-        } catch { throw IOMMUError(error, .nestParent, "make a stage 2 for \(device.name)") }
+        } catch {
+            throw IOMMUError(error, .nestParent(bytes: ioas.mappedBytes), "make a stage 2 for \(device.name)")
+        }
     }
 }
 
@@ -120,10 +132,12 @@ package final class NestedHWPT: IOMMUObject {
 /// A device's StreamID in a guest's SMMU.
 package final class VDevice: IOMMUObject {
     private let viommu: VIOMMU
+    /// Closed before this, its number would never be used again.
+    private let device: BoundDevice
     package let vsid: StreamID
 
     package init(_ vsid: StreamID, for device: BoundDevice, in viommu: VIOMMU) throws(IOMMUError) {
-        (self.viommu, self.vsid) = (viommu, vsid)
+        (self.viommu, self.device, self.vsid) = (viommu, device, vsid)
         do throws(Errno) {
             super.init(viommu.kernel, try viommu.kernel.allocateVDevice(vsid, for: device.id, in: viommu.id))
         } catch { throw IOMMUError(error, .vdevice, "give \(device.name) the virtual StreamID \(vsid.rawValue)") }

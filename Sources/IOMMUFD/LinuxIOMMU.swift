@@ -236,21 +236,21 @@ extension LinuxIOMMU {
         return BoundDeviceHandle(id: argument.out_devid, descriptor: descriptor)
     }
 
-    package func attach(_ descriptor: borrowing OwnedFD, to hwpt: UInt32) throws(Errno) {
+    package func attach(raw descriptor: Int32, to hwpt: UInt32) throws(Errno) {
         var argument = cvfio_device_attach_iommufd_pt()
         argument.argsz = size(of: cvfio_device_attach_iommufd_pt.self)
         argument.pt_id = hwpt
-        try call(CVFIO_DEVICE_ATTACH_IOMMUFD_PT, &argument, on: descriptor.raw)
+        try call(CVFIO_DEVICE_ATTACH_IOMMUFD_PT, &argument, on: descriptor)
     }
 
-    package func detach(_ descriptor: borrowing OwnedFD) throws(Errno) {
+    package func detach(raw descriptor: Int32) throws(Errno) {
         var argument = cvfio_device_detach_iommufd_pt()
         argument.argsz = size(of: cvfio_device_detach_iommufd_pt.self)
-        try call(CVFIO_DEVICE_DETACH_IOMMUFD_PT, &argument, on: descriptor.raw)
+        try call(CVFIO_DEVICE_DETACH_IOMMUFD_PT, &argument, on: descriptor)
     }
 
-    package func reset(_ descriptor: borrowing OwnedFD) throws(Errno) {
-        let status = ciommufd_ioctl(descriptor.raw, UInt32(CVFIO_DEVICE_RESET), nil)
+    package func reset(raw descriptor: Int32) throws(Errno) {
+        let status = ciommufd_ioctl(descriptor, UInt32(CVFIO_DEVICE_RESET), nil)
         try Errno.check(status)
     }
 }

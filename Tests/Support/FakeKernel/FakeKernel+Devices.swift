@@ -48,7 +48,8 @@ extension FakeKernel {
         object.users += 1
         device.attached = hwpt
         device.latched = installed == .stage2Only ? nil : vdevice?.vsid
-        hardware?.attached(device, told: device.install(installed))
+        let told = device.install(installed)
+        hardware?.attached(device, told: told)
     }
 
     package func detach(raw descriptor: Int32) throws(Errno) {
@@ -62,7 +63,8 @@ extension FakeKernel {
     func block(_ device: FakeDevice) {
         if let old = device.attached { objects[old]?.users -= 1 }
         (device.attached, device.latched) = (nil, nil)
-        hardware?.attached(device, told: device.install(.blocked))
+        let told = device.install(.blocked)
+        hardware?.attached(device, told: told)
     }
 
     package func reset(raw descriptor: Int32) throws(Errno) {

@@ -87,7 +87,8 @@ final class IOMMUFDVSMMU {
     /// What is to be attached, which is never what is.
     private func hwpt(for installation: Installation, of stream: IOMMUFDStream) throws(IOMMUError) -> NestedHWPT {
         switch installation {
-        case .abort: return aborting.other(than: stream.bound.attached)
+        // No bit of an ILLEGAL STE is for the hardware: it aborts without an event.
+        case .abort, .illegal: return aborting.other(than: stream.bound.attached)
         case .bypass: return bypassing.other(than: stream.bound.attached)
         case .stage1(let word0, let word1):
             try stream.requireVDevice(in: viommu)

@@ -81,10 +81,14 @@ enum Main {
             complain("\(error)")
             return .failure
         }
+        let onHardware = configuration.backend == .iommufd
         let services = DaemonServices(
             journal: journal, epoch: Epoch(UInt64.random(in: 1 ... .max)),
+            hardware: onHardware ? IOMMUFDDevices() : nil,
             load: { ConfigurationLoader.load(explicitFile: file) },
-            makeBackend: { descriptors in ModelBackend(descriptors: descriptors) })
+            makeBackend: { descriptors in
+                onHardware ? IOMMUFDBackend(descriptors: descriptors) : ModelBackend(descriptors: descriptors)
+            })
         let daemon = try Daemon(configuration, services)
         try daemon.obey(signals)
         try daemon.listen(to: sockets)

@@ -11,7 +11,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
-CHECKS := layers sizes unsafe words links units coverage
+CHECKS := layers sizes unsafe words links units coverage promises
+DEMO_PROGRAMS := smmu-brokerd smmuctl vmm-example
 DEBIAN_PACKAGES := git groff-base libsystemd-dev make python3 systemd valgrind xz-utils
 
 # Where `make install` puts things, below DESTDIR. BUILD_DIR has the programs.
@@ -36,7 +37,7 @@ CONFIGURATION = \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker:%,$(wildcard config/*.conf)) \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker/smmu-broker.conf.d:%,$(wildcard config/*.conf.d/*))
 
-.PHONY: all build release test lint format checks bench fuzz coverage-doc install uninstall install-deps clean help
+.PHONY: all build release test lint format checks demo bench fuzz coverage-doc install uninstall install-deps clean help
 
 all: build
 
@@ -55,7 +56,7 @@ lint: ## Check the format of all Swift sources
 format: ## Bring all Swift sources into the one format
 	$(SWIFT) format --in-place --recursive --parallel $(LINTED)
 
-checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules
+checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules and promises
 	@export PYTHONDONTWRITEBYTECODE=1; failed=""; \
 	python3 Tests/Checks/selftest.py --quiet || failed+=" selftest"; \
 	for check in $(CHECKS); do \
@@ -63,8 +64,13 @@ checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, co
 	done; \
 	if [[ -n $$failed ]]; then echo "checks failed:$$failed" >&2; exit 1; fi
 
+demo: install-deps ## Show the broker at work on a recorded guest: installs what is missing, builds, runs (no hardware needed)
+	for program in $(DEMO_PROGRAMS); do $(SWIFT) build --product $$program; done
+	Tests/Demo/demo.sh "$$($(SWIFT) build --show-bin-path)"
+
 bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: results also as JSON)
-	$(SWIFT) run -c release smmu-broker-bench
+	$(SWIFT) build -c release --static-swift-stdlib --product smmu-brokerd
+	$(SWIFT) run -c release --static-swift-stdlib smmu-broker-bench
 
 fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
 	FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product FuzzModel

@@ -69,9 +69,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd",
-                "UnitConfig",
-                "Wire",
+                "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Systemd", "Wire",
             ],
             swiftSettings: swift),
 
@@ -81,14 +79,15 @@ let package = Package(
 
         // Layer 5: executables
         .executableTarget(
-            name: "smmu-brokerd", dependencies: ["Server", "Configuration", "LinuxSystem", "UnitConfig"],
+            name: "smmu-brokerd",
+            dependencies: ["Server", "Backends", "Configuration", "LinuxSystem", "Systemd", "Wire"],
             swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(
             name: "smmuctl",
             dependencies: [
-                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "BrokerCore", "Configuration",
-                "CSMMUBroker", "LinuxSystem", "Replay", "UnitConfig", "Wire",
+                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "Replay", "UnitConfig",
+                "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -97,7 +96,11 @@ let package = Package(
         .target(name: "CBenchReference", publicHeadersPath: "include"),
         .executableTarget(
             name: "smmu-broker-bench",
-            dependencies: ["CBenchReference", "JSON", "LinuxSystem", "SMMUModel", "SMMUv3", "Wire"],
+            dependencies: [
+                "Backends", "BrokerCore", "CBenchReference", "Configuration", "JSON", "LinuxSystem", "SMMUModel",
+                "SMMUv3",
+                "Server", "Wire",
+            ],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--strip-debug"], .when(configuration: .release))]),
@@ -157,13 +160,15 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
+                "BrokerHarness", "BrokerClient", "Systemd", "Server", "Backends", "BrokerCore", "Configuration",
+                "EventLoop", "LinuxSystem", "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
         .testTarget(
             name: "ContractTests",
             dependencies: [
-                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration", "EventLoop", "LinuxSystem",
+                "BrokerHarness", "Systemd", "Server", "Backends", "BrokerClient", "BrokerCore", "Configuration",
+                "EventLoop", "LinuxSystem",
                 "SMMUv3", "Wire",
             ],
             swiftSettings: swift),
@@ -172,14 +177,25 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["smmu-brokerd", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures"],
+            dependencies: [
+                "smmu-brokerd", "smmuctl", "BrokerClient", "LinuxSystem", "SMMUv3", "Wire", "JSON", "CaptureFixtures",
+            ],
             swiftSettings: swift),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "SMMUv3Tests", dependencies: ["SMMUv3", "Scenarios"], swiftSettings: swift),
-        .testTarget(name: "smmuctlTests", dependencies: ["smmuctl", "JSON", "CaptureFixtures"], swiftSettings: swift),
+        .testTarget(
+            name: "smmuctlTests",
+            dependencies: [
+                "smmuctl", "BrokerClient", "BrokerHarness", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift),
         .testTarget(
             name: "ReplayTests",
-            dependencies: ["Replay", "Captures", "CaptureFixtures", "CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            dependencies: [
+                "Replay", "BrokerHarness", "BrokerCore", "Captures", "CaptureFixtures", "Configuration", "CSMMUBroker",
+                "LinuxSystem", "SMMUv3",
+            ],
             swiftSettings: swift),
         .testTarget(name: "CapturesTests", dependencies: ["Captures", "CaptureFixtures"], swiftSettings: swift),
         .testTarget(

@@ -136,7 +136,7 @@ extension AccessReply {
 extension AccessReply.Permissions {
     /// Those for unprivileged data.
     fileprivate init(_ permissions: SMMUModel.Permissions) {
-        self = []
+        self.init(rawValue: 0)
         if permissions.contains(.unprivilegedRead) { insert(.read) }
         if permissions.contains(.unprivilegedWrite) { insert(.write) }
     }

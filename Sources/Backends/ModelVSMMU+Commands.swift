@@ -6,11 +6,17 @@ import Wire
 extension ModelVSMMU {
     /// Does the guest's commands and waits for them.
     func invalidate(_ commands: Span<Command>) -> InvalidationOutcome {
+        if let failure = execute(commands, on: &smmu) { return .failed(failure) }
+        return synchronize()
+    }
+
+    /// With the SMMU as a parameter: each access to it through the class is checked at run time.
+    private func execute(_ commands: Span<Command>, on smmu: inout SoftwareSMMU<ModelMemory>) -> BackendFailure? {
         for index in commands.indices {
             guard let command = physical(commands[index]) else { continue }
-            if case .illegal(let reason) = smmu.execute(command) { return .failed(Self.refused(command, reason)) }
+            if case .illegal(let reason) = smmu.execute(command) { return Self.refused(command, reason) }
         }
-        return synchronize()
+        return nil
     }
 
     /// A guest's command as the SMMU is to have it: with its StreamID, and the VMID. Nil when there is nothing to do: the

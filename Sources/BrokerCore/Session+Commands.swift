@@ -17,7 +17,9 @@ extension Session {
 
     /// Has the backend do what is in ``batch``, which has been checked as a whole. On return all of it is complete.
     func runBatch(on vsmmu: VSMMUID) throws(Refusal) {
-        let outcome = batch.forwarded.isEmpty ? .completed : backend.invalidate(batch.forwarded.span, on: vsmmu)
+        // Out of the batch's own hands, so that the compiler sees that nobody else has the batch meanwhile.
+        let forwarded = batch.forwarded
+        let outcome = forwarded.isEmpty ? .completed : backend.invalidate(forwarded.span, on: vsmmu)
         switch outcome {
         case .completed: break
         case .deviceTimedOut: throw recoverFromTimeout(on: vsmmu)
@@ -28,9 +30,9 @@ extension Session {
     }
 
     private func countBatch(completed: Int) {
-        counters.batches += 1
-        counters.commands += UInt64(completed)
-        counters.ignoredCommands += UInt64(batch.ignored)
+        counts.batches += 1
+        counts.commands += UInt64(completed)
+        counts.ignoredCommands += UInt64(batch.ignored)
     }
 
     private static func refusal(for stop: CommandBatch.Stop, at index: Int) -> Refusal {
@@ -59,7 +61,7 @@ extension Session {
     /// A device did not answer its ATC_INV in time; all other commands are complete, and by the resynchronization the
     /// device's cache is as empty as the host can make it.
     private func recoverFromTimeout(on vsmmu: VSMMUID) -> Refusal {
-        counters.hostFailures += 1
+        counts.hostFailures += 1
         observer.saw(.deviceTimedOut(vsmmu: vsmmu))
         let timeout = BackendFailure(
             .timedOut, "have a device answer an ATC_INV in time", advice: "the device hangs, or is in reset")
@@ -76,7 +78,7 @@ extension Session {
     /// What of the batch was done is not to be relied on: none of it counts as completed, and to send it again does no
     /// harm.
     private func recover(from failure: BackendFailure, on vsmmu: VSMMUID) -> Refusal {
-        counters.hostFailures += 1
+        counts.hostFailures += 1
         if let refusal = resynchronize(vsmmu, after: failure) { return refusal }
         return .hostFailure(
             failure, "All caches of the vSMMU have been invalidated, and no command counts as completed: send all again"
@@ -89,7 +91,7 @@ extension Session {
             giveUp(vsmmu, second)
             return .vsmmuFailed(vsmmu)
         }
-        counters.resynchronizations += 1
+        counts.resynchronizations += 1
         observer.saw(.resynchronized(vsmmu: vsmmu, failure))
         return nil
     }

@@ -35,7 +35,7 @@ extension Session {
                 try backend.install(.abort, for: context.key.vsid, on: context.key.vsmmu)
                 commit(.installed(context.key, ste: context.ste, .abort, illegal: context.illegal))
             } catch {
-                counters.hostFailures += 1
+                counts.hostFailures += 1
                 if error.isTransient { done = false }
             }
         }

@@ -43,7 +43,7 @@ extension Session {
     }
 
     /// The packet of the last ``nextDelivery(into:)`` has been sent.
-    package func delivered() { counters.eventsDelivered += UInt64(ring.dropDelivered()) }
+    package func delivered() { counts.eventsDelivered += UInt64(ring.dropDelivered()) }
 
     /// Puts a notice on a context's health into the order of the events.
     func tellHealth(of index: Int) {
@@ -98,10 +98,10 @@ extension Session {
         commit(.numbered(next: EventSequence(first.rawValue &+ UInt64(read.count))))
         effects.insert(.delivery)
         if read.lost > 0 {
-            counters.eventsLost &+= read.lost
+            counts.eventsLost &+= read.lost
             observer.saw(.lostEvents(vsmmu: vsmmu, count: read.lost))
         }
-        counters.events += UInt64(read.count)
+        counts.events += UInt64(read.count)
         for position in 0..<read.count {
             let sequence = EventSequence(first.rawValue &+ UInt64(position))
             tell(ring.record(position, ofLast: read.count), sequence, of: vsmmu, generation, at: now)
@@ -122,7 +122,7 @@ extension Session {
         } else {
             verdict = strayJournal.count(at: now, context.journalLimit)
         }
-        if !verdict.journal { counters.journalSuppressed += 1 }
+        if !verdict.journal { counts.journalSuppressed += 1 }
         observer.sawFault(
             ObservedFault(
                 session: context.id, vm: hello.name, vsmmu: vsmmu, generation: generation, sequence: sequence,

@@ -52,7 +52,7 @@ extension Session {
         snapshot.contexts = UInt32(clamping: state.contexts.count)
         snapshot.maps = UInt32(clamping: state.maps.count)
         snapshot.mappedBytes = state.mappedBytes
-        snapshot.counters = counters
+        snapshot.counters = counts
         return snapshot
     }
 

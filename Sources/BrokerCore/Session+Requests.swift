@@ -100,7 +100,7 @@ extension Session {
                 try work()
                 return nil
             } catch {
-                counters.hostFailures += 1
+                counts.hostFailures += 1
                 if !error.isTransient { return error }
             }
         }
@@ -108,7 +108,7 @@ extension Session {
             try work()
             return nil
         } catch {
-            counters.hostFailures += 1
+            counts.hostFailures += 1
             return error
         }
     }

@@ -156,7 +156,7 @@ extension Session {
             giveUp(id, failed)
             throw .hostFailure(failed, "The devices of vSMMU \(id) abort: send VSMMU_RESET again")
         }
-        counters.resynchronizations += 1
+        counts.resynchronizations += 1
         return Answer(byteCount: encodeReports(of: id, call, &reply))
     }
 

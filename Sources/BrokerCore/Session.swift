@@ -49,13 +49,16 @@ package final class Session {
     var grant: Grant?
 
     /// Changed by ``commit(_:)`` alone.
-    package private(set) var state = SessionState()
+    package var state: SessionState { current }
+    private var current = SessionState()
     var ring = EventRing()
     /// One for each context.
     var meters = SortedTable<ContextMeter>()
     /// Of records that name no context.
     var strayJournal = JournalMeter()
-    package internal(set) var counters = SessionCounters()
+    package var counters: SessionCounters { counts }
+    /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
+    var counts = SessionCounters()
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
     var received: [Command] = []
@@ -75,7 +78,7 @@ package final class Session {
     /// The one door for every change of state: noted first, then made, and both before the reply is written (I7).
     func commit(_ change: Change) {
         context.ledger.commit(change)
-        state.apply(change)
+        current.apply(change)
     }
 
     /// Does one request. `truncated`: the packet, or its descriptors, did not arrive whole. Writes the one reply to
@@ -85,13 +88,13 @@ package final class Session {
         reply: inout MutableRawSpan
     ) -> Answer {
         let header = RequestHeader(peekingAt: packet)
-        counters.requests += 1
+        counts.requests += 1
         var answer: Answer
         do throws(Refusal) {
             let request = try Self.decode(packet, files: files.count, truncated: descriptorsTruncated)
             answer = try perform(request, Call(header: header, now: now), packet, files, &reply)
         } catch {
-            counters.refusals += 1
+            counts.refusals += 1
             observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none))
             answer = Answer(byteCount: error.encode(to: header, into: &reply))
         }
@@ -134,6 +137,9 @@ package final class Session {
     package struct Effects: OptionSet, Hashable, Sendable {
         package let rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// As every option set has it. Here, because the general one is not specialised for other targets, and the
+        /// session's loop asks a few times for each request.
+        package func contains(_ other: Effects) -> Bool { rawValue & other.rawValue == other.rawValue }
         /// ``Session/eventSources``.
         package static let eventSources = Effects(rawValue: 1)
         /// ``Session/subscription``, or something is there to be delivered.

@@ -99,7 +99,8 @@ pid_t ref_spawn(const char *program, const char *option, const char *value) {
     if (pid > 0) return pid;
     int null = open("/dev/null", O_RDWR);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (null >= 0 && getppid() == parent && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
+    if (null >= 0 && getppid() == parent && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+        dup2(null, STDERR_FILENO) >= 0)
         execl(program, program, option, value, (char *)NULL);
     _exit(127);
 }
@@ -113,7 +114,8 @@ int ref_end(pid_t pid, int signal) {
 int ref_pin(int processor) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET((size_t)processor, &set);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (processor < 0 || processor == i) CPU_SET((size_t)i, &set);
     return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
 }
 

@@ -17,14 +17,15 @@ package final class EventLoop {
     package let poster: LoopPoster
     private let registrations: RegistrationTable
     private var timers = TimerQueue()
-    private var batch = Epoll.emptyBatch
     private var stopped = false
     /// When the current turn began; what handlers take for now.
-    package private(set) var now = MonotonicTime.now
+    package var now: MonotonicTime { turnBegan }
+    private var turnBegan = MonotonicTime.now
     /// What posted work finds in the loop's thread: whoever runs the loop puts itself here.
     package weak var owner: AnyObject?
     /// Turns so far, those in which nothing happened included.
-    package private(set) var turns: UInt64 = 0
+    package var turns: UInt64 { turnCount }
+    private var turnCount: UInt64 = 0
 
     package init() throws(Errno) {
         poster = try LoopPoster()
@@ -61,19 +62,26 @@ package final class EventLoop {
     /// Turns until ``stop()`` is called, by a handler or through the poster.
     package func run() throws(Errno) {
         stopped = false
-        while !stopped { try turn() }
+        var batch = Epoll.emptyBatch
+        while !stopped { try turn(nil, &batch) }
     }
 
     package func stop() { stopped = true }
 
     /// One turn: waits at most `milliseconds` for something to do (nil: as long as it takes), and does it.
     package func turn(waitingAtMost milliseconds: Int32? = nil) throws(Errno) {
-        let ready = try registrations.wait(&batch, milliseconds: timeout(milliseconds))
-        now = .now
-        turns &+= 1
-        // A timer made during this turn waits for the next, however early its deadline.
-        let newest = timers.nextOrder
-        while let handler = timers.popExpired(now, madeBefore: newest) { handler(self) }
+        var batch = Epoll.emptyBatch
+        try turn(milliseconds, &batch)
+    }
+
+    /// What changes in every turn is local or private, as far as it can be: the compiler then sees that nobody else has it
+    /// in hand, and leaves out the check at run time.
+    private func turn(_ milliseconds: Int32?, _ batch: inout Epoll.Batch) throws(Errno) {
+        let deadline = timers.next
+        let ready = try registrations.wait(&batch, milliseconds: timeout(milliseconds, deadline))
+        turnBegan = .now
+        turnCount &+= 1
+        if let deadline, deadline <= turnBegan { fireTimers() }
         for index in 0..<ready {
             let event = batch[index]
             if event.token == RegistrationTable.wakeup {
@@ -85,9 +93,15 @@ package final class EventLoop {
         for work in poster.takeAll() { work(self) }
     }
 
+    private func fireTimers() {
+        // A timer made during this turn waits for the next, however early its deadline.
+        let newest = timers.nextOrder
+        while let handler = timers.popExpired(turnBegan, madeBefore: newest) { handler(self) }
+    }
+
     /// The shorter of what the caller and the next timer want, rounded up so that no turn comes too early.
-    private func timeout(_ wanted: Int32?) -> Int32? {
-        guard let deadline = timers.next else { return wanted }
+    private func timeout(_ wanted: Int32?, _ deadline: MonotonicTime?) -> Int32? {
+        guard let deadline else { return wanted }
         let current = MonotonicTime.now
         let left = deadline <= current ? 0 : (deadline.nanoseconds - current.nanoseconds - 1) / 1_000_000 + 1
         let milliseconds = Int32(clamping: left)

@@ -4,6 +4,8 @@ package import CLinux
 package struct Readiness: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// As every option set has it. Here, because the general one is not specialised for other targets.
+    package func contains(_ other: Readiness) -> Bool { rawValue & other.rawValue == other.rawValue }
 
     package static let readable = Readiness(rawValue: UInt32(CLINUX_READABLE))
     package static let writable = Readiness(rawValue: UInt32(CLINUX_WRITABLE))

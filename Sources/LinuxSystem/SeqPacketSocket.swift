@@ -82,6 +82,8 @@ package struct PeerCredentials: Hashable, Sendable {
     package let pid: UInt32
     package let uid: UInt32
     package let gid: UInt32
+
+    package init(pid: UInt32, uid: UInt32, gid: UInt32) { (self.pid, self.uid, self.gid) = (pid, uid, gid) }
 }
 
 /// A packet as it was received: its size, and the descriptors that came with it.

@@ -51,12 +51,13 @@ final class BrokerConnection {
         guard status < 0 else { return status }
         // SAFETY: the string ends in 0, and is copied before the next request.
         let text = unsafe String(cString: smmu_broker_error_text(client))
-        guard text.isEmpty else {
-            throw ReplayError(reason: "\(action): \(text)", advice: "The broker at \(path) has refused this.")
-        }
+        // SAFETY: the structure is the connection's, and a number of it is read.
+        let refused = unsafe client.pointee.reason != SMMU_BROKER_REASON_NONE.rawValue
         throw ReplayError(
-            reason: "\(action): \(Errno(-status)).",
-            advice: "Look into the broker's journal, and whether it still runs.")
+            reason: "\(action): \(text.isEmpty ? "\(Errno(-status))." : text)",
+            advice: refused
+                ? "The broker at \(path) has refused this."
+                : "Look into the broker's journal, and whether it still runs.")
     }
 
     // MARK: - The session

@@ -8,10 +8,9 @@ extension GuestMemory {
         // SAFETY: the closure gets `user` back as it is given here, and `size` bytes to write to.
         return unsafe smmu_broker_memory(
             read: { user, address, bytes, size in
-                guard let user = unsafe user, let bytes = unsafe bytes else { return -14 }
                 // SAFETY: `user` is the object, which lives; `bytes` has room for `size`.
+                guard let user = unsafe user, let bytes = unsafe bytes else { return -14 }
                 let guest = unsafe Unmanaged<GuestMemory>.fromOpaque(user).takeUnretainedValue()
-                // SAFETY: as above.
                 return unsafe guest.read(address, into: UnsafeMutableRawBufferPointer(start: bytes, count: size))
             },
             write: nil, user: user)

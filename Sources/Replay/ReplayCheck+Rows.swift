@@ -18,7 +18,7 @@ extension ReplayCheck {
         var streams = known
         if streams.count < room {
             // What the guest had besides takes part in its history.
-            let others = capture.streams.map(\.sid) + vmm.table.validStreams(in: vmm.guest, limit: room)
+            let others = capture.streams.map(\.sid) + vmm.table.activeStreams(in: vmm.guest, limit: room)
             let known = Set(streams)
             streams += Set(others).subtracting(known).sorted().prefix(room - streams.count)
         }

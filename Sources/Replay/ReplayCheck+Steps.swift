@@ -56,12 +56,22 @@ extension ReplayCheck {
     }
 
     /// The pages that a script stores to: the recorded machine had memory there, captured or not.
-    static func writtenPages(_ steps: [CaptureStep]) -> Set<UInt64> {
+    static func storedPages(_ steps: [CaptureStep]) -> Set<UInt64> {
         var pages: Set<UInt64> = []
         for case .write(let pa, let bytes) in steps where !bytes.isEmpty {
             let (last, overflow) = pa.addingReportingOverflow(UInt64(bytes.count) - 1)
             guard !overflow else { continue }
             for page in pa >> 12...last >> 12 { pages.insert(page << 12) }
+        }
+        return pages
+    }
+
+    /// The pages that the script's devices reach. What stage 2 does not let through an SMMU need not cache, and a script
+    /// is there to find what is cached for too long.
+    static func reachedPages(_ steps: [CaptureStep]) -> Set<UInt64> {
+        var pages: Set<UInt64> = []
+        for case .translate(let row) in steps {
+            for case .ok(let pa, _, _) in [row.answer, row.alternative] { pages.insert(pa & ~0xfff) }
         }
         return pages
     }

@@ -64,8 +64,9 @@ package struct ReplayCheck: Sendable {
             let steps: [CaptureStep]
             do throws(CaptureError) { steps = try capture.steps() } catch { throw .capture(error) }
             do throws(ReplayError) {
-                let pages = Self.writtenPages(steps)
-                let vmm = try ReplayVMM(capture, adding: pages, socket: socket, device: device)
+                let (stored, reached) = (Self.storedPages(steps), Self.reachedPages(steps))
+                let vmm = try ReplayVMM(
+                    capture, adding: stored, andPerhaps: reached, socket: socket, device: device)
                 try replay(capture, steps, on: vmm)
             } catch { throw .broker(error) }
         }

@@ -16,6 +16,8 @@ final class ReplayVMM {
     private let registers: CaptureRegisters
     /// The attached streams, with what the broker was told last of each.
     private var contexts: [UInt32: Context] = [:]
+    /// SMMUEN, as the broker was told last.
+    private var enabled = false
 
     struct Context {
         var entry: GuestSTE = .absent
@@ -23,9 +25,11 @@ final class ReplayVMM {
         var reported = smmu_broker_context()
     }
 
-    /// Connects, and makes the capture's SMMU and memory, with `added` pages more. No device is attached yet.
+    /// Connects, and makes the capture's SMMU and memory, with `added` pages more, and with the `desired` ones unless they
+    /// lie too far apart. No device is attached yet.
     init(
-        _ capture: Capture, adding added: Set<UInt64> = [], socket: String, device: String
+        _ capture: Capture, adding added: Set<UInt64> = [], andPerhaps desired: Set<UInt64> = [], socket: String,
+        device: String
     ) throws(ReplayError) {
         self.device = device
         registers = capture.registers
@@ -34,7 +38,7 @@ final class ReplayVMM {
         vsmmu = try connection.createVSMMU(on: device, wanted: IDRegisters(capture.registers))
         table = StreamTable(
             base: capture.registers.strtabBase, baseConfig: capture.registers.strtabBaseConfig, ids: vsmmu.advertised)
-        guest = try Self.memory(of: capture, adding: added, vsmmu, limits)
+        guest = try Self.memory(of: capture, adding: added, andPerhaps: desired, vsmmu, limits)
         for range in guest.layout.ranges { try connection.map(range, of: guest.file) }
         queue = GuestQueue(guest, connection, vsmmu: vsmmu.number, table: table)
         inbox = try EventInbox(of: connection)
@@ -48,15 +52,22 @@ final class ReplayVMM {
 
     /// Holes count against the quota as much as pages do, but maps are few as well: first few maps, then more.
     private static func memory(
-        of capture: Capture, adding added: Set<UInt64>, _ vsmmu: BrokerConnection.VSMMU,
-        _ limits: BrokerConnection.Limits
+        of capture: Capture, adding added: Set<UInt64>, andPerhaps desired: Set<UInt64>,
+        _ vsmmu: BrokerConnection.VSMMU, _ limits: BrokerConnection.Limits
     ) throws(ReplayError) -> GuestMemory {
-        let bits = UInt64(vsmmu.advertised.outputAddressSize)
+        let end = UInt64(1) << UInt64(vsmmu.advertised.outputAddressSize)
         let comfortable = min(limits.memory, 1 << 30)
-        for (maximumRanges, limit) in [(16, comfortable), (64, comfortable), (224, limits.memory)] {
-            let pages = Set(capture.pages.addresses).union(added).filter { $0 < 1 << bits }.sorted()
-            guard GuestLayout(pages: pages, maximumRanges: maximumRanges).size <= limit else { continue }
-            return try GuestMemory(capture.pages, adding: added, below: 1 << bits, maximumRanges: maximumRanges)
+        let captured = Set(capture.pages.addresses).union(added)
+        let tries = [
+            (captured.union(desired), 16, comfortable), (captured.union(desired), 64, comfortable),
+            (captured, 16, comfortable), (captured, 64, comfortable), (captured, 224, limits.memory),
+        ]
+        for (pages, maximumRanges, limit) in tries {
+            let layout = GuestLayout(pages: pages.filter { $0 < end }.sorted(), maximumRanges: maximumRanges)
+            guard layout.size <= limit else { continue }
+            return try GuestMemory(
+                capture.pages, adding: pages.subtracting(capture.pages.addresses), below: end,
+                maximumRanges: maximumRanges)
         }
         throw ReplayError(
             reason: "the capture's pages lie so far apart that 224 maps with them exceed the "
@@ -83,6 +94,7 @@ final class ReplayVMM {
 
     /// What the guest wrote to CR0.SMMUEN and GBPA; with SMMUEN the STEs come along as the table has them.
     func setState(enabled: Bool) throws(ReplayError) {
+        self.enabled = enabled
         var entries: [(vsid: UInt32, ste: StreamTableEntry)] = []
         for vsid in queue.streams where enabled {
             let entry = table.entry(of: vsid, in: guest)
@@ -149,7 +161,7 @@ final class ReplayVMM {
             let permissions = CapturePermissions(rawValue: UInt8(truncatingIfNeeded: reply.permissions & 3))
             return (.ok(pa: reply.ipa, permissions: permissions, stage: 1), nil)
         case SMMU_BROKER_OUTCOME_BYPASS: return (.bypass(pa: reply.ipa), nil)
-        case SMMU_BROKER_OUTCOME_ABORT: return (abortAnswer(of: row.sid), nil)
+        case SMMU_BROKER_OUTCOME_ABORT: return (.abort, nil)
         default: break
         }
         var (bytes, note) = try arrival(of: record, recorded: reply.recorded != 0)
@@ -157,14 +169,10 @@ final class ReplayVMM {
             // Nobody waits for this transaction: it must not keep the tag from later ones.
             try connection.terminate(tag, of: row.sid, on: vsmmu.number)
         }
+        // An SMMU that is off records nothing: what the host's, which is on, records is not for the guest.
+        guard enabled else { return (.abort, note) }
         if record.stage2 { note = "the broker's own stage 2 ended it: a table of the guest is not in the captured RAM" }
         return (.fault(event: record.name, record: bytes), note)
-    }
-
-    /// A context whose STE is ILLEGAL aborts, and the VMM knows: it is the one to raise C_BAD_STE.
-    private func abortAnswer(of vsid: UInt32) -> CaptureAnswer {
-        guard let context = contexts[vsid], context.reported.illegal != 0 else { return .abort }
-        return .fault(event: EventID.badSTE.name, record: EventRecord(.badSTE, stream: StreamID(vsid)).bytes)
     }
 
     /// Waits until a recorded event is there. Its bytes as they came; none if nothing was recorded.

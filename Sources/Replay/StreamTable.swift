@@ -30,8 +30,9 @@ struct StreamTable {
         return .words(ste)
     }
 
-    /// StreamIDs with a valid STE, at most `limit` of them and of the first 2^16 that the guest's memory has room for.
-    func validStreams(in guest: GuestMemory, limit: Int) -> [UInt32] {
+    /// StreamIDs whose STE lets anything through, at most `limit` of them and of the first 2^16 that the guest's memory has
+    /// room for. A driver fills whole tables with STEs that abort: those say nothing of a device.
+    func activeStreams(in guest: GuestMemory, limit: Int) -> [UInt32] {
         var found: [UInt32] = []
         var looks = 1 << 16
         let bits = min(Int(baseConfig.bits(5, 0)), ids.streamIDSize)
@@ -43,7 +44,7 @@ struct StreamTable {
             looks -= 1
             switch entry(of: UInt32(truncatingIfNeeded: vsid), in: guest) {
             case .words(let ste):
-                if ste.valid { found.append(UInt32(truncatingIfNeeded: vsid)) }
+                if ste.valid, !ste.config.aborts { found.append(UInt32(truncatingIfNeeded: vsid)) }
                 vsid += 1
             // No first-level descriptor, or no page: nothing more in this group. Of a short array the rest is absent too.
             case .absent: vsid = (vsid >> UInt64(split) + 1) << UInt64(split)

@@ -22,6 +22,7 @@ extension Daemon {
                 poster.post { loop in (loop.owner as? Daemon)?.take(loaded) }
             }
         } catch {
+            reloadOutcome = AdminReloadOutcome(applied: false, diagnostics: [])
             keepOld("a thread to read it could not be started: \(error)")
             endReload()
         }
@@ -30,12 +31,14 @@ extension Daemon {
     /// Puts all of the new configuration into effect, or nothing of it.
     private func take(_ loaded: LoadedConfiguration) {
         for diagnostic in loaded.diagnostics { journal.push(.text(.warning, "\(diagnostic)")) }
+        reloadOutcome = AdminReloadOutcome(applied: true, diagnostics: loaded.diagnostics.map { "\($0)" })
         if loaded.hasErrors {
             keepOld("what is wrong with it stands above")
         } else if let setting = unchangeable(loaded.configuration) {
             keepOld("\(setting) cannot be changed while the daemon runs: restart it for that")
         } else {
             configuration.replace(loaded.configuration)
+            files = loaded.files
             inventory.replace(loaded.configuration.devices)
             // Posted, and never waited for.
             for session in table.all { session.order(.regrant) }
@@ -52,12 +55,18 @@ extension Daemon {
         tell { () throws(Errno) in try ServiceNotification.ready(status: status) }
         if reloadsAgain {
             reloadsAgain = false
-            reload()
+            return reload()
         }
+        // Whoever asked while one was under way has waited for the next.
+        let waiters = reloadWaiters
+        reloadWaiters = []
+        for tell in waiters { tell(reloadOutcome) }
     }
 
     private func keepOld(_ reason: String) {
         counters.failedReloads += 1
+        reloadOutcome.applied = false
+        reloadOutcome.diagnostics.append("The configuration stays as it was: \(reason).")
         var notice = NoticeEntry(.configurationKept, origin: nil)
         notice.detail = reason
         journal.push(.notice(notice))

@@ -29,6 +29,13 @@ package final class Daemon {
     var isReloading = false
     /// Something changed while a reload was under way: then there is another.
     var reloadsAgain = false
+    /// Operators who asked for a reload, to be told what came of it.
+    var reloadWaiters: [(AdminReloadOutcome) -> Void] = []
+    /// What came of the last one.
+    var reloadOutcome = AdminReloadOutcome(applied: true, diagnostics: [])
+    /// The configuration files that were read.
+    package var files: [String] = []
+    let started = (monotonic: MonotonicTime.now, calendar: RealTime.nowNanoseconds)
 
     package init(_ configuration: Configuration, _ services: DaemonServices) throws(Errno) {
         loop = try EventLoop()
@@ -87,7 +94,8 @@ package final class Daemon {
     /// Serves until it is told to stop, and its sessions have ended.
     package func run() throws(Errno) {
         keepAlive()
-        try loop.run()
+        // What the loop calls does not keep this alive.
+        try withExtendedLifetime(self) { () throws(Errno) in try loop.run() }
     }
 
     // MARK: Sessions
@@ -112,8 +120,8 @@ package final class Daemon {
                 journal.push(
                     .text(
                         .warning,
-                        "Turned away a client (pid \(peer.pid), uid \(peer.uid)): there are \(sessions.count) sessions, "
-                            + "as many as MaxSessions=\(limit) allows. \(turnedAway.count) so far."))
+                        "Turned away a client (pid \(peer.pid), uid \(peer.uid)): there are \(sessions.count) sessions, as "
+                            + "many as MaxSessions=\(limit) allows. \(turnedAway.count) so far."))
             }
             return nil
         }

@@ -43,11 +43,13 @@ package enum DaemonSocketError: Error, Hashable, Sendable, CustomStringConvertib
         switch self {
         case .activation(let error): "\(error)"
         case .unknown(let name):
-            "The service manager passed a socket '\(name)'. Only FileDescriptorName=client and =admin are known, once each."
+            "The service manager passed a socket '\(name)'. Only FileDescriptorName=client and =admin are known, "
+                + "once each."
         case .path(let path, .inUse):
             "Failed to listen at \(path): another daemon does. Stop it, or set another path in the configuration."
         case .path(let path, let error):
-            "Failed to listen at \(path): \(error). Its directory must exist, and this user must be allowed to write there."
+            "Failed to listen at \(path): \(error). Its directory must exist, and this user must be allowed to write "
+                + "there."
         }
     }
 }

@@ -61,17 +61,22 @@ final class EventDelivery {
         packet = try PrivatePages(count: EventHeader.byteCount + Limits.events * 32)
     }
 
-    /// Watches the sources and the subscriber that the session has now. Throws when the host has no room for another
-    /// watch; those that are missing are found at the next call.
-    func follow() throws(Errno) {
+    /// Watches the sources that the session has now. Throws when the host has no room for another watch; those that are
+    /// missing are found at the next call.
+    func followSources() throws(Errno) {
         let wanted = session.eventSources
         sources.removeAll { !wanted.contains($0.id) }
-        if let current = subscriber, session.subscription != current.id { subscriber = nil }
         for id in wanted where !sources.contains(where: { $0.id == id }) { sources.append(try source(id)) }
-        if subscriber == nil, let id = session.subscription {
-            let fd = try descriptors.duplicate(id.rawValue)
-            subscriber = try Subscriber(id, fd, on: loop) { [unowned self] readiness in subscriberReady(readiness) }
-        }
+    }
+
+    /// Watches the subscriber that the session has now. Throws as above.
+    func followSubscription() throws(Errno) {
+        let wanted = session.subscription
+        if wanted == subscriber?.id { return }
+        subscriber = nil
+        guard let wanted else { return }
+        let fd = try descriptors.duplicate(wanted.rawValue)
+        subscriber = try Subscriber(wanted, fd, on: loop) { [unowned self] readiness in subscriberReady(readiness) }
     }
 
     private func source(_ id: Session.EventSource) throws(Errno) -> Source {

@@ -14,9 +14,10 @@ final class SessionLoop {
     private let configuration: LiveConfiguration
     let session: Session
     let descriptors: DescriptorTable
+    /// Goes before the socket does.
+    private var client: Watch?
     let connection: Connection
     let delivery: EventDelivery
-    private var client: Watch?
     /// When the loop wakes for the session's deadline, at the latest.
     private var alarm: (timer: TimerID, at: Instant)?
     private var contextsChanged = true
@@ -39,6 +40,12 @@ final class SessionLoop {
         delivery.sourceReady = { [unowned self] in sourceReady($0) }
         delivery.subscriberReady = { [unowned self] in subscriberReady($0) }
         loop.owner = self
+    }
+
+    /// Serves until the session has ended.
+    func run() throws(Errno) {
+        // What the loop calls does not keep this alive.
+        try withExtendedLifetime(self) { () throws(Errno) in try loop.run() }
     }
 
     // MARK: Turns
@@ -139,15 +146,20 @@ final class SessionLoop {
     /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor
     /// must not be closed while it is watched.
     private func settle(_ effects: Session.Effects) {
-        if effects.contains(.eventSources) || effects.contains(.delivery) { follow() }
+        if effects.contains(.eventSources) || effects.contains(.delivery) {
+            follow(sources: effects.contains(.eventSources))
+        }
         if effects.contains(.discarded) {
             for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
         }
         if effects.contains(.contexts) { contextsChanged = true }
     }
 
-    private func follow() {
-        do { try delivery.follow() } catch {
+    private func follow(sources: Bool) {
+        do {
+            if sources { try delivery.followSources() }
+            try delivery.followSubscription()
+        } catch {
             // The host has no descriptor or no memory for a watch. The events wait where they are.
             setAlarm(Instant(loop.now).advanced(byMilliseconds: 1000))
         }

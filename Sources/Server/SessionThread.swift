@@ -44,7 +44,7 @@ package final class SessionThread {
             defer { setup.table.remove(owner.id) }
             // Grants that changed, and a stop that was called for, before there was anybody to tell.
             session.obey(setup.table.isClosed ? .stop : .regrant)
-            try session.loop.run()
+            try session.run()
             return nil
         } catch { return error }
     }

@@ -10,15 +10,12 @@ final class BrokerSession {
     private let socket: SeqPacketSocket
     /// The first is the VMM's, the second goes to the daemon.
     private let events: SeqPacketSocket.Pair
-    /// Has the server do what has been asked, or waits until it has.
-    private let serve: (borrowing SeqPacketSocket) throws -> Void
     private var cookie: UInt64 = 0
     private(set) var vsmmu = VSMMUID(rawValue: 0)
 
     /// HELLO alone: an idle session.
-    init(_ socket: consuming SeqPacketSocket, serve: @escaping (borrowing SeqPacketSocket) throws -> Void) throws {
+    init(_ socket: consuming SeqPacketSocket) throws {
         self.socket = socket
-        self.serve = serve
         events = try SeqPacketSocket.pair()
         guard let name = Name("bench") else { throw Failure.usage }
         _ = try request { HelloRequest(features: [.model], name: name).encode($0, into: &$1) }
@@ -60,7 +57,8 @@ final class BrokerSession {
         guard unsafe try socket.send(packet.span.bytes.extracting(first: size), descriptors: descriptors) else {
             throw Failure.system("send a request", EAGAIN)
         }
-        try serve(socket)
+        var waiting = pollfd(fd: socket.fd.raw, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&waiting, 1, 10_000) == 1 else { throw Failure.system("await a reply", ETIMEDOUT) }
         let received = try packet.withRawSpan { try socket.receive(into: &$0)?.byteCount }
         guard let received else { throw Failure.system("await a reply", EAGAIN) }
         packet.removeLast(packet.count - received)
@@ -77,4 +75,7 @@ final class BrokerSession {
         }
         return ref_client(fd: socket.fd.raw, events: events.first.fd.raw)
     }
+
+    /// The daemon sees the end of the session.
+    func close() { shutdown(socket.fd.raw, Int32(SHUT_RDWR)) }
 }

@@ -5,7 +5,7 @@ import LinuxSystem
 /// smmu-brokerd of the same build, with a configuration and a socket of its own.
 final class DaemonProcess {
     /// A model device of the configuration.
-    static let device = "bench"
+    static let device = "disk0"
     let pid: Int32
     private let directory: String
     private var socketPath: String { directory + "/client.sock" }
@@ -32,14 +32,17 @@ final class DaemonProcess {
 
     /// A session after HELLO.
     func connect() throws -> BrokerSession {
-        try BrokerSession(try SeqPacketSocket(connectingTo: socketPath)) { socket in
-            var waiting = pollfd(fd: socket.fd.raw, events: Int16(POLLIN), revents: 0)
-            guard unsafe poll(&waiting, 1, 10_000) == 1 else { throw Failure.system("await a reply", ETIMEDOUT) }
-        }
+        try BrokerSession(try SeqPacketSocket(connectingTo: socketPath))
     }
 
     private static func configuration(_ directory: String) -> String {
         """
+        [Broker]
+        ClientSocket=\(directory)/client.sock
+        AdminSocket=\(directory)/admin.sock
+        [Grant bench]
+        User=\(getuid())
+        Devices=\(device)
         """
     }
 

@@ -8,8 +8,6 @@ import Wire
 
 @main
 enum Main {
-    static let version = "0.1"
-
     /// The exit status.
     enum Outcome: Int32 { case success = 0, failure = 1, usage = 2 }
 
@@ -23,7 +21,7 @@ enum Main {
         }
         switch arguments.action {
         case .help: say(DaemonArguments.help)
-        case .version: say("smmu-brokerd \(version)\n")
+        case .version: say("smmu-brokerd \(Release.version)\n")
         case .checkConfiguration: return check(ConfigurationLoader.load(explicitFile: arguments.configurationFile))
         case .serve: return serve(arguments.configurationFile)
         }
@@ -52,7 +50,7 @@ enum Main {
             try prepareProcess()
             let journal = try startJournal()
             for diagnostic in loaded.diagnostics { complain("\(diagnostic)") }
-            let outcome = try serve(loaded.configuration, signals, journal.journal, file)
+            let outcome = try serve(loaded, signals, journal.journal, file)
             _ = journal.stop(withinMilliseconds: 2000)
             return outcome
         } catch {
@@ -74,24 +72,26 @@ enum Main {
     }
 
     private static func serve(
-        _ configuration: Configuration, _ signals: consuming SignalFD, _ journal: Journal, _ file: String?
+        _ loaded: LoadedConfiguration, _ signals: consuming SignalFD, _ journal: Journal, _ file: String?
     ) throws(Errno) -> Outcome {
         let sockets: DaemonSockets
-        do throws(DaemonSocketError) { sockets = try DaemonSockets.open(configuration) } catch {
+        do throws(DaemonSocketError) { sockets = try DaemonSockets.open(loaded.configuration) } catch {
             complain("\(error)")
             return .failure
         }
-        let onHardware = configuration.backend == .iommufd
+        let onHardware = loaded.configuration.backend == .iommufd
+        let monitors = MonitorHub()
         let services = DaemonServices(
-            journal: journal, epoch: Epoch(UInt64.random(in: 1 ... .max)),
+            journal: journal, epoch: Epoch(UInt64.random(in: 1 ... .max)), monitors: monitors,
             hardware: onHardware ? IOMMUFDDevices() : nil,
             load: { ConfigurationLoader.load(explicitFile: file) },
             makeBackend: { descriptors in
                 onHardware ? IOMMUFDBackend(descriptors: descriptors) : ModelBackend(descriptors: descriptors)
             })
-        let daemon = try Daemon(configuration, services)
+        let daemon = try Daemon(loaded.configuration, services)
+        daemon.files = loaded.files
         try daemon.obey(signals)
-        try daemon.listen(to: sockets)
+        try daemon.listen(to: sockets, AdminServer(daemon.loop, daemon.table, monitors, daemon))
         daemon.tellReady()
         try daemon.run()
         return .success
@@ -103,8 +103,8 @@ enum Main {
     private static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
+            // SAFETY: the call reads the bytes that are left, and keeps nothing of them.
             let count = unsafe bytes.withUnsafeBytes { buffer in
-                // SAFETY: the bytes that are left.
                 unsafe Glibc.write(descriptor, buffer.baseAddress, buffer.count)
             }
             // There is nobody left to tell.

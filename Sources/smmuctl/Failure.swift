@@ -7,6 +7,8 @@ struct Failure: Error {
     let reason: String
     /// One line.
     let advice: String
+    /// 1: it failed; 3: the daemon does not run; 4: there is no such object.
+    var status = ExitCode.failure
 
     /// Says it on standard error.
     func report() {
@@ -24,4 +26,19 @@ extension ParsableCommand {
             throw status
         }
     }
+
+    /// Does the work of a verb; a failure is told and ends the program with the status that it has.
+    func reporting(_ work: () throws(Failure) -> Void) throws {
+        do throws(Failure) {
+            try work()
+        } catch {
+            error.report()
+            throw error.status
+        }
+    }
+}
+
+extension ExitCode {
+    static let notRunning = ExitCode(3)
+    static let noSuchObject = ExitCode(4)
 }

@@ -20,6 +20,9 @@ enum System {
         return status.st_mode & S_IFMT == S_IFDIR ? .directory : .other
     }
 
+    /// Has what was printed read by whoever reads a pipe.
+    static func flush() { fflush(nil) }
+
     /// Writes text to standard error, after all that was printed before. Nobody can be told when this fails.
     static func writeError(_ text: String) {
         fflush(nil)

@@ -38,9 +38,10 @@ enum { VSID = 8, ASID = 1 };
 #define UNMAPPED UINT64_C(0xdead0000)
 
 static struct smmu_broker_client broker; /* too large for a stack */
+static struct smmu_broker_vsmmu_create_reply smmu;
 static unsigned char *ram;
 
-/* ---- Telling ------------------------------------------------------------------------------------------------------ */
+/* ---- Telling ----------------------------------------------------------------------------------------------------- */
 
 /* Ends the program if a call failed, with the broker's own words where it has some. */
 static int done(int result, const char *what) {
@@ -59,7 +60,7 @@ static void must(int holds, const char *what) {
     exit(EXIT_FAILURE);
 }
 
-/* ---- Guest RAM ---------------------------------------------------------------------------------------------------- */
+/* ---- Guest RAM --------------------------------------------------------------------------------------------------- */
 
 /* A VMM may be asked for any address that a guest has written somewhere: what is not RAM is an error, never a trap. */
 static int read_ram(void *user, uint64_t address, void *bytes, size_t size) {
@@ -94,7 +95,7 @@ static int make_ram(void) {
     return fd;
 }
 
-/* ---- The guest's driver ------------------------------------------------------------------------------------------- */
+/* ---- The guest's driver ------------------------------------------------------------------------------------------ */
 
 /* A page that unprivileged accesses may read and write: AF, inner shareable, nG, AP 01, AttrIndx 0. */
 static uint64_t page(uint64_t address) { return address | BIT(11) | BIT(10) | 3u << 8 | BIT(6) | 3; }
@@ -124,7 +125,7 @@ static uint32_t produce(uint32_t prod, uint64_t d0, uint64_t d1) {
     return (prod + 1) & 511;
 }
 
-/* ---- The VMM ------------------------------------------------------------------------------------------------------ */
+/* ---- The VMM ----------------------------------------------------------------------------------------------------- */
 
 static void count_sync(void *user, const struct smmu_broker_sync *sync) {
     (void)sync; /* an MSI or interrupt would be raised here */
@@ -132,10 +133,10 @@ static void count_sync(void *user, const struct smmu_broker_sync *sync) {
 }
 
 /* Waits for one event of the broker, appends it to the guest's event queue, and gives it back as the guest reads it. */
-static struct smmu_broker_event_record take_fault(int socket, uint32_t idr1) {
+static struct smmu_broker_event_record take_fault(int socket) {
     static struct smmu_broker_events events;
     struct smmu_broker_event_record record;
-    struct smmu_broker_eventq queue = {.base = EVENT_QUEUE | 7, .idr1 = idr1, .memory = memory};
+    struct smmu_broker_eventq queue = {.base = EVENT_QUEUE | 7, .idr1 = smmu.advertised.idr[1], .memory = memory};
     uint64_t next = 0;
     struct pollfd wait = {.fd = socket, .events = POLLIN};
     must(poll(&wait, 1, 10000) == 1, "no event came within 10 s");
@@ -149,102 +150,121 @@ static struct smmu_broker_event_record take_fault(int socket, uint32_t idr1) {
     return record;
 }
 
-int main(int argc, char **argv) {
-    const char *path = argc > 1 ? argv[1] : "/run/smmu-broker/client.sock";
-    const char *device = argc > 2 ? argv[2] : "model";
-    if (argc > 3 || path[0] == '-') {
-        fprintf(stderr, "usage: vmm-example [SOCKET [DEVICE]]\n");
-        return 64;
-    }
-    int status = smmu_broker_connect(&broker, path);
-    if (status < 0) {
-        fprintf(stderr, "Failed to connect to %s: %s\nIs smmu-brokerd running?\n", path, strerror(-status));
-        return EXIT_FAILURE;
-    }
+/* One access of the device, of `size` bytes from `data` or to it; the IPA that stage 1 gave. */
+static uint64_t write_dma(const char *data, uint32_t size) {
+    struct smmu_broker_access_reply reply;
+    done(smmu_broker_client_dma_write(&broker, smmu.vsmmu, VSID, IOVA, 0, 0, data, size, &reply), "write");
+    return reply.ipa;
+}
+
+static uint64_t read_dma(char *data, uint32_t size) {
+    struct smmu_broker_access_reply reply;
+    done(smmu_broker_client_dma_read(&broker, smmu.vsmmu, VSID, IOVA, 0, 0, data, size, &reply), "read");
+    return reply.ipa;
+}
+
+/* 1 to 3 of docs/protocol.md, "Conversation". Returns the socket to receive events from. */
+static int set_up(const char *path, const char *device, int ram_fd) {
+    done(smmu_broker_connect(&broker, path), "connect");
     struct smmu_broker_hello_reply hello;
     done(smmu_broker_client_hello(&broker, "vmm-example", SMMU_BROKER_FEATURE_MODEL, &hello), "say hello");
     must((hello.features & SMMU_BROKER_FEATURE_MODEL) != 0, "the broker's devices are no model, so nothing can do DMA");
     printf("connected    version %" PRIu32 ", up to %" PRIu32 " contexts\n", hello.version, hello.maximum_contexts);
 
-    struct smmu_broker_vsmmu_create_reply smmu;
     done(smmu_broker_client_vsmmu_create(&broker, device, NULL, &smmu, NULL, 0), "create a vSMMU");
-    uint32_t oas = smmu.advertised.idr[5] & 7;
     must((smmu.advertised.idr[0] & 2) != 0 && (smmu.advertised.idr[5] & 16) != 0, "there is no stage 1 of 4K pages");
     printf("vSMMU        number %" PRIu32 ", IDR0 0x%08" PRIx32 ", IDR5 0x%08" PRIx32 "\n", smmu.vsmmu,
         smmu.advertised.idr[0], smmu.advertised.idr[5]);
 
-    int ram_fd = make_ram();
     uint32_t access = SMMU_BROKER_MEMORY_READ | SMMU_BROKER_MEMORY_WRITE;
     done(smmu_broker_client_memory_map(&broker, ram_fd, RAM_BASE, RAM_SIZE, 0, access), "map guest RAM");
     printf("memory       %d KiB at IPA 0x%" PRIx64 "\n", RAM_SIZE / 1024, RAM_BASE);
 
     struct smmu_broker_device_attach_reply attached;
     int vfio = -1; /* the model has none; with iommufd this is the vfio device, and the VMM's to close */
-    done(smmu_broker_client_device_attach(&broker, smmu.vsmmu, VSID, device, &attached, &vfio), "attach the device");
     int events[2];
+    done(smmu_broker_client_device_attach(&broker, smmu.vsmmu, VSID, device, &attached, &vfio), "attach the device");
     done(smmu_broker_event_sockets(events), "make event sockets");
     done(smmu_broker_client_events_subscribe_socket(&broker, smmu.vsmmu, events[1]), "subscribe to events");
     close(events[1]);
     printf("device       %s as StreamID %d, events subscribed\n", device, VSID);
+    return events[0];
+}
 
-    /* The guest's driver sets up its SMMU, and writes CR0.SMMUEN: the VMM brings along all STEs. */
-    build_stage1(oas);
-    struct smmu_broker_stream_table table = {
-        .base = STREAM_TABLE, .base_cfg = 4, .idr0 = smmu.advertised.idr[0], .idr1 = smmu.advertised.idr[1]};
+/* The guest's driver has written CR0.SMMUEN: the VMM brings along the STEs of all attached devices. */
+static void turn_on(const struct smmu_broker_stream_table *table) {
     struct smmu_broker_entry entry = {.vsid = VSID};
     struct smmu_broker_context context;
-    done(smmu_broker_read_ste(&table, &memory, VSID, entry.ste), "read the STE");
-    done(smmu_broker_client_vsmmu_state(
-             &broker, smmu.vsmmu, SMMU_BROKER_STATE_SMMUEN, &entry, 1, &context, 1, NULL), "turn the vSMMU on");
-    must(context.state == SMMU_BROKER_CONTEXT_TRANSLATE, "the STE does not translate");
+    done(smmu_broker_read_ste(table, &memory, VSID, entry.ste), "read the STE");
+    int contexts = smmu_broker_client_vsmmu_state(
+        &broker, smmu.vsmmu, SMMU_BROKER_STATE_SMMUEN, &entry, 1, &context, 1, NULL);
+    must(done(contexts, "turn the vSMMU on") == 1 && context.state == SMMU_BROKER_CONTEXT_TRANSLATE,
+        "the STE does not translate");
     printf("SMMUEN       the STE 0x%" PRIx64 " translates\n", entry.ste[0]);
+}
 
-    /* The device does DMA. */
-    struct smmu_broker_access_reply reply;
-    char data[16] = "old page";
-    done(smmu_broker_client_dma_write(&broker, smmu.vsmmu, VSID, IOVA, 0, 0, data, sizeof data, &reply), "write");
-    must(memcmp(ram + (OLD_PAGE - RAM_BASE), data, sizeof data) == 0, "the write is not in the guest's page");
-    memset(data, 0, sizeof data);
-    done(smmu_broker_client_dma_read(&broker, smmu.vsmmu, VSID, IOVA, 0, 0, data, sizeof data, &reply), "read");
-    must(strcmp(data, "old page") == 0 && reply.ipa == OLD_PAGE, "what was written is not read again");
-    printf("DMA          IOVA 0x%" PRIx64 " is IPA 0x%" PRIx64 ": \"%s\" written and read\n", IOVA, reply.ipa, data);
-
-    /* The guest maps the page elsewhere. Until it invalidates, both translations are right. */
-    must(write_ram(NULL, NEW_PAGE, "new page", 9) == 0, "RAM is too small");
-    store(LEVEL3_TABLE + (IOVA >> 12 & 511) * 8, page(NEW_PAGE));
-    done(smmu_broker_client_dma_read(&broker, smmu.vsmmu, VSID, IOVA, 0, 0, data, sizeof data, &reply), "read");
-    must(reply.ipa == OLD_PAGE || reply.ipa == NEW_PAGE, "a page is read that was never mapped");
-    printf("remapped     and not invalidated: reads \"%s\"\n", data);
-
-    /* TLBI_NH_VA and SYNC in the guest's command queue; it writes PROD, and the VMM consumes. */
+/* The guest has put TLBI_NH_VA and SYNC into its command queue, and written PROD: the VMM consumes. */
+static void invalidate(const struct smmu_broker_stream_table *table) {
     struct smmu_broker_command batch[64];
     const uint32_t streams[] = {VSID};
     int syncs = 0;
     struct smmu_broker_cmdq queue = {
         .base = COMMAND_QUEUE | 8, .vsmmu = smmu.vsmmu, .streams = streams, .stream_count = 1, .batch = batch,
-        .batch_capacity = 64, .table = table, .memory = memory, .transport = smmu_broker_client_transport(&broker),
+        .batch_capacity = 64, .table = *table, .memory = memory, .transport = smmu_broker_client_transport(&broker),
         .synced = count_sync, .user = &syncs};
     queue.prod = produce(queue.prod, (uint64_t)ASID << 48 | 0x12, IOVA | 1); /* the last level only */
     queue.prod = produce(queue.prod, 0x46, 0);
     done(smmu_broker_drain_cmdq(&queue), "drain the command queue");
     must(queue.error == SMMU_BROKER_CERROR_NONE && queue.cons == queue.prod && syncs == 1, "commands are left");
     printf("invalidated  %" PRIu32 " commands consumed, %d SYNC complete\n", queue.consumed, syncs);
+}
 
-    done(smmu_broker_client_dma_read(&broker, smmu.vsmmu, VSID, IOVA, 0, 0, data, sizeof data, &reply), "read");
-    must(reply.ipa == NEW_PAGE && strcmp(data, "new page") == 0, "an invalidated translation is used");
-    printf("DMA          IOVA 0x%" PRIx64 " is IPA 0x%" PRIx64 ": \"%s\" read\n", IOVA, reply.ipa, data);
-
-    /* An access to what is not mapped: the device gets an abort, the guest an event. */
+/* An access to what is not mapped: the device gets an abort, the guest an event. */
+static void fault(int events) {
+    char data[4];
+    struct smmu_broker_access_reply reply;
     int moved = smmu_broker_client_dma_read(&broker, smmu.vsmmu, VSID, UNMAPPED, 0, 0, data, sizeof data, &reply);
     must(done(moved, "read") == 0 && reply.stage1 == SMMU_BROKER_OUTCOME_FAULT, "an unmapped page is read");
-    struct smmu_broker_event_record fault = take_fault(events[0], smmu.advertised.idr[1]);
-    must(memcmp(fault.words, reply.event, sizeof fault.words) == 0, "the guest has another event than there was");
-    must((fault.words[0] & 0xff) == 0x10 && fault.words[0] >> 32 == VSID && fault.words[2] == UNMAPPED,
+    struct smmu_broker_event_record record = take_fault(events);
+    must(memcmp(record.words, reply.event, sizeof record.words) == 0, "the guest has another event than there was");
+    must((record.words[0] & 0xff) == 0x10 && record.words[0] >> 32 == VSID && record.words[2] == UNMAPPED,
         "the event is not F_TRANSLATION of this address");
     printf("fault        F_TRANSLATION of StreamID %d at 0x%" PRIx64 ", in the guest's event queue\n", VSID, UNMAPPED);
+}
 
-    close(events[0]);
-    smmu_broker_close(&broker); /* the broker detaches the device, then unmaps the memory */
+int main(int argc, char **argv) {
+    if (argc > 3 || (argc > 1 && argv[1][0] == '-')) {
+        fprintf(stderr, "usage: vmm-example [SOCKET [DEVICE]]\n");
+        return 64;
+    }
+    int ram_fd = make_ram();
+    int events = set_up(argc > 1 ? argv[1] : "/run/smmu-broker/client.sock", argc > 2 ? argv[2] : "model", ram_fd);
+
+    build_stage1(smmu.advertised.idr[5] & 7);
+    const struct smmu_broker_stream_table table = {
+        .base = STREAM_TABLE, .base_cfg = 4, .idr0 = smmu.advertised.idr[0], .idr1 = smmu.advertised.idr[1]};
+    turn_on(&table);
+
+    char data[16] = "old page";
+    write_dma(data, sizeof data);
+    must(memcmp(ram + (OLD_PAGE - RAM_BASE), data, sizeof data) == 0, "the write is not in the guest's page");
+    memset(data, 0, sizeof data);
+    must(read_dma(data, sizeof data) == OLD_PAGE && strcmp(data, "old page") == 0, "what was written is not read");
+    printf("DMA          IOVA 0x%" PRIx64 " is IPA 0x%" PRIx64 ": \"%s\" written and read\n", IOVA, OLD_PAGE, data);
+
+    /* The guest maps the page elsewhere. Until it has invalidated, both translations are right. */
+    must(write_ram(NULL, NEW_PAGE, "new page", 9) == 0, "RAM is too small");
+    store(LEVEL3_TABLE + (IOVA >> 12 & 511) * 8, page(NEW_PAGE));
+    uint64_t ipa = read_dma(data, sizeof data);
+    must(ipa == OLD_PAGE || ipa == NEW_PAGE, "a page is read that was never mapped");
+    printf("remapped     and not yet invalidated: reads \"%s\"\n", data);
+    invalidate(&table);
+    must(read_dma(data, sizeof data) == NEW_PAGE && strcmp(data, "new page") == 0, "a translation outlived its TLBI");
+    printf("DMA          IOVA 0x%" PRIx64 " is IPA 0x%" PRIx64 ": \"%s\" read\n", IOVA, NEW_PAGE, data);
+
+    fault(events);
+    close(events);
+    smmu_broker_close(&broker); /* the broker detaches the device, and then unmaps the memory */
     munmap(ram, RAM_SIZE);
     close(ram_fd);
     return EXIT_SUCCESS;

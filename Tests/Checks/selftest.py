@@ -57,6 +57,32 @@ class SwiftCode(unittest.TestCase):
         self.assertEqual(tree.swift_code('"""\n"a" b\n"""; c').split(), ['"""', '""";', "c"])
 
 
+class Promises(Planted):
+    def setUp(self):
+        super().setUp()
+        self.write("docs/protocol.md", "- **P1** One.\n- **P2** Two, see P1.\n")
+        self.write("Tests/A/A.swift", '@Test("P1: one") func a() {}\n@Test(\n    "P2, P1: both", arguments: [1])\n')
+
+    def test_all_named(self):
+        self.passes("promises")
+
+    def test_a_promise_without_a_test(self):
+        self.write("docs/protocol.md", "- **P1** One.\n- **P2** Two.\n- **P3** Three.\n")
+        self.fails("promises", "P3 has no test")
+        self.write("Tests/Checks/promises.txt", "# Why\nP3 : not yet\n")
+        self.passes("promises")
+
+    def test_an_excuse_that_is_none(self):
+        self.write("Tests/Checks/promises.txt", "P2 : not yet\n")
+        self.fails("promises", "P2 has a test at Tests/A/A.swift")
+        self.write("Tests/Checks/promises.txt", "P2\n")
+        self.fails("promises", "not `P1 : why")
+
+    def test_a_number_that_is_no_promise(self):
+        self.write("Tests/A/B.swift", '@Test("P9: nine") func b() {}\n')
+        self.fails("promises", "P9 is no promise")
+
+
 class Layers(Planted):
     def manifest(self, *dependencies):
         targets = [

@@ -150,7 +150,9 @@ let malformedPackets: [Malformed] = [
 
 @Suite("Malformed messages")
 struct MalformedTests {
-    @Test("P3, P7, P8: each malformed message has a name and a sentence, and the session goes on", arguments: malformedPackets)
+    @Test(
+        "P3, P5, P7, P8: each malformed message has a name and a sentence, and the session goes on",
+        arguments: malformedPackets)
     func refused(_ malformed: Malformed) throws {
         let harness = try BrokerHarness()
         defer { harness.stop() }
@@ -184,7 +186,9 @@ struct MalformedTests {
         for round in 0..<2000 {
             var bytes = (0..<Int(random() % 200) + 1).map { _ in UInt8(truncatingIfNeeded: random()) }
             // Most of them get past the header.
-            if bytes.count >= 16, round % 4 != 0 { bytes = bytes.replacing(at: 0, with: [UInt8(random() % 20), 0, 0, 0]).sized }
+            if bytes.count >= 16, round % 4 != 0 {
+                bytes = bytes.replacing(at: 0, with: [UInt8(random() % 20), 0, 0, 0]).sized
+            }
             let reply = try client.exchange(bytes)
             if bytes.count >= 16 {
                 #expect(reply.header.cookie.rawValue == bytes.cookie, "seed \(seed), round \(round)")

@@ -29,7 +29,8 @@ struct Passing {
             let event = try EventFD()
             return try body([event.fd.raw])
         case .listener:
-            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString.prefix(13))").path
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString.prefix(13))")
+                .path
             let listener = try SeqPacketListener(at: path)
             defer { try? FileManager.default.removeItem(atPath: path) }
             return try body([listener.fd.raw])

@@ -69,30 +69,32 @@ struct GuestMemoryTests {
 
     private static let ids = IDRegisters(idr0: 1 << 27, idr1: 16)
 
-    @Test("STEs of a linear table: there, absent, unreadable; valid ones are found")
+    @Test("STEs of a linear table: there, absent, unreadable; those that let something through are found")
     func linear() throws {
-        let guest = try guest([0x10_0000 + 5 * 64: 0x0b, 0x10_0000 + 5 * 64 + 8: 0xd4, 0x10_3000 + 3 * 64: 1])
+        let guest = try guest([
+            0x10_0000 + 5 * 64: 0x0b, 0x10_0000 + 5 * 64 + 8: 0xd4, 0x10_3000 + 3 * 64: 9, 0x10_3000 + 5 * 64: 1,
+        ])
         let table = StreamTable(base: 0x10_0000, baseConfig: 8, ids: Self.ids)
         #expect(table.entry(of: 5, in: guest) == .words(StreamTableEntry(0x0b, 0xd4)))
         #expect(table.entry(of: 6, in: guest) == .words(StreamTableEntry()))
         #expect(table.entry(of: 64, in: guest) == .unreadable)
         #expect(table.entry(of: 256, in: guest) == .absent)
-        #expect(table.validStreams(in: guest, limit: 10) == [5, 195])
-        #expect(table.validStreams(in: guest, limit: 1) == [5])
+        #expect(table.activeStreams(in: guest, limit: 10) == [5, 195])
+        #expect(table.activeStreams(in: guest, limit: 1) == [5])
     }
 
     @Test("A two-level table: by the span of each descriptor, across those that are invalid")
     func twoLevel() throws {
         let guest = try guest([
-            0x20_0000 + 1 * 8: 0x30_0000 | 9, 0x30_0000 + 7 * 64: 1, 0x30_1000: 1,
-            0x20_0000 + 4 * 8: 0x40_0000 | 3, 0x40_0000 + 3 * 64: 1, 0x40_0000 + 4 * 64: 1,
+            0x20_0000 + 1 * 8: 0x30_0000 | 9, 0x30_0000 + 7 * 64: 9, 0x30_1000: 0xb,
+            0x20_0000 + 4 * 8: 0x40_0000 | 3, 0x40_0000 + 3 * 64: 0xf, 0x40_0000 + 4 * 64: 9,
         ])
         let table = StreamTable(base: 0x20_0000, baseConfig: 1 << 16 | 8 << 6 | 16, ids: Self.ids)
         #expect(table.entry(of: 0, in: guest) == .absent)
         #expect(table.entry(of: 1024 + 4, in: guest) == .absent)
         // The span of the second descriptor covers 4 STEs; the fifth is beyond it.
         let expected: [UInt32] = [263, 320, 1027]
-        #expect(table.validStreams(in: guest, limit: 10) == expected)
+        #expect(table.activeStreams(in: guest, limit: 10) == expected)
     }
 
     @Test("A table that is not there has no streams, and looking for them ends")
@@ -101,7 +103,7 @@ struct GuestMemoryTests {
         let ids = IDRegisters(idr0: 1 << 27, idr1: 32)
         for config: UInt32 in [32, 0x1_0220, 0x3f] {
             let table = StreamTable(base: 0xffff_ffff_ffff_ffc0, baseConfig: config, ids: ids)
-            #expect(table.validStreams(in: guest, limit: 10).isEmpty)
+            #expect(table.activeStreams(in: guest, limit: 10).isEmpty)
         }
     }
 }

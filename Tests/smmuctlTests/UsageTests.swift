@@ -34,7 +34,7 @@ import Testing
 
     static let wrongUsage: [[String]] = [
         ["decode"], ["decode", "ste"], ["decode", "pte", "0"], ["decode", "event", "0", "--idr0", "0x100000000"],
-        ["decode", "event", "0", "--idr5", "z"], ["model", "check"], ["translate"], ["nonsense"],
+        ["decode", "event", "0", "--idr5", "z"], ["model", "check"], ["replay"], ["translate"], ["nonsense"],
         ["translate", "--capture", ".", "--sid", "4294967296", "--iova", "0"],
         ["translate", "--capture", ".", "--sid", "-1", "--iova", "0"],
         ["translate", "--capture", ".", "--sid", "0", "--iova", "0x10000000000000000"],

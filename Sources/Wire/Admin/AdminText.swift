@@ -54,3 +54,26 @@ extension MutableRawSpan {
         }
     }
 }
+
+// Words for people and for metrics.
+
+extension ContextState {
+    package var name: String {
+        switch self {
+        case .abort: "abort"
+        case .bypass: "bypass"
+        case .translate: "translate"
+        }
+    }
+}
+
+extension HealthNotice.State {
+    package var name: String {
+        switch self {
+        case .healthy: "healthy"
+        case .suspect: "suspect"
+        case .quarantined: "quarantined"
+        case .recovered: "recovered"
+        }
+    }
+}

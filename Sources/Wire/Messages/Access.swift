@@ -16,6 +16,8 @@ package struct AccessRequest: Hashable, Sendable {
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt32
         package init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// As every option set has it. Here, because the general one is not specialised for other targets.
+        package func contains(_ other: Flags) -> Bool { rawValue & other.rawValue == other.rawValue }
 
         package static let write = Flags(rawValue: 1 << 0)
         package static let privileged = Flags(rawValue: 1 << 1)

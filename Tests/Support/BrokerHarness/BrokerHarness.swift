@@ -19,6 +19,8 @@ package final class BrokerHarness: Sendable {
 
     /// Where clients connect.
     package let path: String
+    /// Where operators connect.
+    package let adminPath: String
     package let journal = CollectedJournal()
     package let poster: LoopPoster
     package let table: SessionTable
@@ -34,16 +36,22 @@ package final class BrokerHarness: Sendable {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         path = "\(directory)/c.sock"
+        adminPath = "\(directory)/a.sock"
         let file = "\(directory)/reload.conf"
         let journalThread = try JournalThread.start(writingTo: journal)
+        let hub = MonitorHub()
         let services = DaemonServices(
-            journal: journalThread.journal, epoch: Epoch(0x1234), monitors: monitors, load: { ConfigurationLoader.load(explicitFile: file) }, makeBackend: backend)
+            journal: journalThread.journal, epoch: Epoch(0x1234), monitors: monitors ?? hub,
+            load: { ConfigurationLoader.load(explicitFile: file) }, makeBackend: backend)
         let started = try Promise<Result<Started, Errno>>()
-        let path = path
+        let (path, adminPath) = (path, adminPath)
         let daemonThread = try LinuxSystem.Thread.start(name: "daemon", stackSize: 1 << 20) {
             do throws(Errno) {
                 let daemon = try Daemon(configuration, services)
                 try daemon.listen(forClients: try SeqPacketListener(at: path))
+                try daemon.listen(
+                    forOperators: try SeqPacketListener(at: adminPath),
+                    AdminServer(daemon.loop, daemon.table, hub, daemon))
                 started.keep(.success(Started(daemon)))
                 try daemon.run()
             } catch { started.keep(.failure(error)) }
@@ -67,8 +75,13 @@ package final class BrokerHarness: Sendable {
 
     /// Has the daemon read a configuration of this text.
     package func reload(_ text: String) throws {
-        try text.write(toFile: "\(directory)/reload.conf", atomically: true, encoding: .utf8)
+        try write(text)
         poster.order(.reload)
+    }
+
+    /// Writes the configuration that the daemon finds at its next reload.
+    package func write(_ text: String) throws {
+        try text.write(toFile: "\(directory)/reload.conf", atomically: true, encoding: .utf8)
     }
 
     /// What others may have of a daemon.

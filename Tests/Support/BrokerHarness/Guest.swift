@@ -15,6 +15,8 @@ package final class Guest {
     private static let tables: [UInt64] = [0x4000, 0x5000, 0x6000]
 
     package let broker: BrokerConnection
+    /// The same connection, for what a client should not do.
+    package let raw: RawClient
     /// Of the memfd.
     package let name: String
     package let file: OwnedFD
@@ -24,7 +26,9 @@ package final class Guest {
 
     /// Connects and says HELLO.
     package init(_ harness: BrokerHarness, ramSize: UInt64 = 1 << 20) throws {
-        broker = try BrokerConnection(connectingTo: harness.path)
+        let socket = try SeqPacketSocket(connectingTo: harness.path)
+        raw = RawClient(adopting: SeqPacketSocket(adopting: try socket.fd.duplicate()))
+        broker = try BrokerConnection(adopting: socket)
         broker.timeout = 60_000
         name = "guest-\(UUID().uuidString)"
         file = try OwnedFD.memory(named: name, size: ramSize)

@@ -33,7 +33,6 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let overflow = Errno(75)
     package static let notSupported = Errno(95)
     package static let inUse = Errno(98)
-    package static let timedOut = Errno(110)
     package static let outOfRange = Errno(34)
     package static let connectionAborted = Errno(103)
     package static let protocolError = Errno(71)

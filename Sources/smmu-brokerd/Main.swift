@@ -1,4 +1,5 @@
 import Backends
+import BrokerCore
 import Configuration
 import Glibc
 import LinuxSystem
@@ -85,8 +86,9 @@ enum Main {
             journal: journal, epoch: Epoch(UInt64.random(in: 1 ... .max)), monitors: monitors,
             hardware: onHardware ? IOMMUFDDevices() : nil,
             load: { ConfigurationLoader.load(explicitFile: file) },
-            makeBackend: { descriptors in
-                onHardware ? IOMMUFDBackend(descriptors: descriptors) : ModelBackend(descriptors: descriptors)
+            makeBackend: { descriptors -> any TranslationBackend in
+                if onHardware { return IOMMUFDBackend(descriptors: descriptors) }
+                return ModelBackend(descriptors: descriptors)
             })
         let daemon = try Daemon(loaded.configuration, services)
         daemon.files = loaded.files

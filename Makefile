@@ -92,7 +92,7 @@ install: ## Install what `make release` has built (DESTDIR=, PREFIX=/usr, SYSCON
 	    target="$(DESTDIR)$${pair%%:*}/$$(basename "$${pair#*:}")"; \
 	    [[ -e $$target ]] || install -D -m 644 "$${pair#*:}" "$$target"; \
 	done
-	@sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
+	@sed -i -E 's#/usr/(s?bin)/#$(PREFIX)/\1/#g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
 	@if [[ -z "$(DESTDIR)" ]]; then \
 	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; journalctl --update-catalog;"; \
 	    echo "systemctl daemon-reload; systemctl enable --now smmu-brokerd"; \

@@ -81,12 +81,14 @@ extension TranslationBackend {
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.
 package enum Installation: Hashable, Sendable {
     case abort
+    /// ABORT because the STE is ILLEGAL. An SMMU records C_BAD_STE for each access then; a backend does so where it can.
+    case illegal
     case bypass
     case stage1(word0: UInt64, word1: UInt64)
 
     package var state: ContextState {
         switch self {
-        case .abort: .abort
+        case .abort, .illegal: .abort
         case .bypass: .bypass
         case .stage1: .translate
         }

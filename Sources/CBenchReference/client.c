@@ -114,7 +114,8 @@ int ref_end(pid_t pid, int signal) {
 int ref_pin(int processor) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET((size_t)processor, &set);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        if (processor < 0 || processor == i) CPU_SET((size_t)i, &set);
     return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
 }
 

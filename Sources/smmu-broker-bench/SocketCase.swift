@@ -69,6 +69,7 @@ extension SocketCase {
         let echo = try EchoProcess(events: faults)
         let sides = try RoundTrips(script, [.swift: session.client(blocking: true), .reference: echo.client])
         var result = try sides.measure(rounds: quick ? 10 : 41, requests: requests ?? script.packets.count)
+        try Failure.check("leave the one processor", ref_pin(-1))
         result.allocations = try InProcessBroker(self).allocations(requests: 1000)
         result.instructions = Instructions.perOperation(
             name, operations: UInt64(quick ? max(counted / 2, 1) : counted), within: Self.turns)

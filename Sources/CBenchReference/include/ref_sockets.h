@@ -57,7 +57,7 @@ pid_t ref_echo_start(struct ref_client *client, bool with_events, uint32_t acces
 pid_t ref_spawn(const char *program, const char *option, const char *value);
 // Sends a signal, and waits for the end: the status of waitpid, or -errno.
 int ref_end(pid_t pid, int signal);
-// Keeps this process, and those that it starts, on one processor. 0, or -errno.
+// Keeps this thread, and what it starts, on one processor; a negative one: on any. 0, or -errno.
 int ref_pin(int processor);
 
 // Calls `body` under a name that callgrind can be told to count.

@@ -5,6 +5,7 @@
 #   run.sh run BUILD_DIR  installs what is built there into a Debian 12, boots that in a container, and has the checks of
 #                         inside/checks.py made there
 #
+# With SYSTEMD_TEST_KEEP=DIRECTORY the journal of the machine, its console and the checks' output are left there.
 # The Debian is made once, in $SYSTEMD_TEST_CACHE (~/.cache/smmu-broker), and never changed: the machine runs on an overlay.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -66,8 +67,8 @@ install_into() {
 # explain_failure MACHINE LOG: what there is to say of a machine in which something went wrong.
 explain_failure() {
     echo "---- The journal of smmu-brokerd" >&2
-    journalctl --no-pager -q -D "$1/var/log/journal" -n 120 UNIT=smmu-brokerd.service + \
-        _SYSTEMD_UNIT=smmu-brokerd.service >&2 || true
+    # With -n and several matches journalctl leaves some out.
+    journalctl --no-pager -q -D "$1/var/log/journal" | grep -a smmu-broker | tail -n 120 >&2 || true
     echo "---- The machine's console" >&2
     tail -n 40 "$2" >&2
 }
@@ -84,6 +85,10 @@ run_machine() {
 
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout -k 10 150 systemd-nspawn --quiet -D "$work/machine" --register=no \
         --keep-unit --private-network --console=pipe --boot </dev/null >"$work/console" 2>&1 || status=$?
+    if [[ -n ${SYSTEMD_TEST_KEEP:-} ]]; then
+        mkdir -p "$SYSTEMD_TEST_KEEP"
+        cp -r "$work/machine/var/log/journal" "$work/machine/checks/output" "$work/console" "$SYSTEMD_TEST_KEEP"
+    fi
     if [[ -f $work/machine/checks/output ]]; then cat "$work/machine/checks/output"; fi
     if [[ $status -ne 0 ]]; then echo "The machine ended with status $status." >&2; fi
     if ! tail -n 1 "$work/machine/checks/output" | grep -q '^[0-9]* checks, 0 failed$' || [[ $status -ne 0 ]]; then

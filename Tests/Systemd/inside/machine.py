@@ -150,7 +150,8 @@ class Journal:
 class Client:
     """A VMM, by its group, that connects, says HELLO and then nothing."""
 
-    def __init__(self, name="", greet=True):
+    def __init__(self, name="", status=0):
+        """`status`: what HELLO is to be answered; None: it is not said."""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(2 * PATIENCE)
         own = os.getegid()
@@ -159,10 +160,12 @@ class Client:
             self.socket.connect(CLIENT_SOCKET)
         finally:
             os.setegid(own)
-        if greet:
+        if status is not None:
             body = struct.pack("<IIQ64s", 1, 0, 1, name.encode())
             self.socket.send(struct.pack("<HHIQ", 1, 0, 16 + len(body), 1) + body)
-            expect_equal(struct.unpack_from("<I", self.socket.recv(70000), 16)[0], 0, "the status of HELLO")
+            reply = self.socket.recv(70000)
+            expect(len(reply) >= 20, f"HELLO is answered with {len(reply)} bytes")
+            expect_equal(struct.unpack_from("<I", reply, 16)[0], status, "the status of HELLO")
 
     def end(self):
         """Waits until the broker is gone: what a VMM sees of it."""

@@ -84,7 +84,7 @@ run_machine() {
     install_into "$work/machine" "$build"
 
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout -k 10 150 systemd-nspawn --quiet -D "$work/machine" --register=no \
-        --keep-unit --private-network --console=pipe --boot </dev/null >"$work/console" 2>&1 || status=$?
+        --keep-unit --private-network --link-journal=no --console=pipe --boot </dev/null >"$work/console" 2>&1 || status=$?
     if [[ -n ${SYSTEMD_TEST_KEEP:-} ]]; then
         mkdir -p "$SYSTEMD_TEST_KEEP"
         cp -r "$work/machine/var/log/journal" "$work/machine/checks/output" "$work/console" "$SYSTEMD_TEST_KEEP"

@@ -8,7 +8,7 @@ import signal
 import stat
 from pathlib import Path
 
-from machine import CLIENT_SOCKET, SERVICE, Client, Journal
+from machine import CLIENT_SOCKET, SERVICE, Client, Journal, StoppedJournal
 from machine import check, expect, expect_equal, is_serving, main_pid, output, run, run_checks, run_vmm, show, start
 from machine import stop, until
 
@@ -16,6 +16,8 @@ ADMIN_SOCKET = "/run/smmu-broker/admin.sock"
 DROP_INS = Path("/etc/smmu-broker/smmu-broker.conf.d")
 CATALOG = Path("/usr/lib/systemd/catalog/smmu-broker.catalog")
 FAULT = "MESSAGE_ID=f8b16c3823e840e8b670ed37803e6de5"
+ENDED = "MESSAGE_ID=9d3466ad039949149f90f3352968727d"
+LOST = "MESSAGE_ID=1853ef1fe81845cd90990f4589e90100"
 REFUSED = "MESSAGE_ID=5b1b89f22f9b4df482a49e743fc920be"
 RELOADED = "MESSAGE_ID=30b7b7f5023c443a843168be9b622dbd"
 KEPT = "MESSAGE_ID=33b8db74425d4e8ebe0a982baf550ab5"
@@ -160,18 +162,42 @@ def fault_in_journal():
 def stuck_journal():
     """A journal that is stuck delays neither VMMs nor operators, and has the fault once it goes on; so has a new one"""
     journal = Journal()
-    journald = int(show("MainPID", "systemd-journald.service"))
-    os.kill(journald, signal.SIGSTOP)
-    try:
+    with StoppedJournal():
         for _ in range(3):
             run_vmm()
         output("smmuctl", "status", user="operator")
-    finally:
-        os.kill(journald, signal.SIGCONT)
     until(lambda: len(journal.entries(FAULT, "SMMU_VM=vmm-example")) == 3, "the journal has all three faults")
     output("systemctl", "restart", "systemd-journald.service")
     run_vmm()
     until(lambda: len(journal.entries(FAULT, "SMMU_VM=vmm-example")) == 4, "the new journal has the fourth")
+
+
+@check
+def journal_loss():
+    """What a stuck journal does not take is lost and counted exactly, and the recorded guest's VMM notices nothing"""
+    start()
+    pid = main_pid()
+
+    def replay():
+        output("smmuctl", "replay", "/checks/lin-4k-s1-faults", user="vmm")
+
+    def written_and_lost(journal):
+        entries = [entry for entry in journal.entries(f"_PID={pid}") if "SMMU_SESSION" in entry]
+        lost = [int(entry["SMMU_COUNT"]) for entry in entries if f"MESSAGE_ID={entry['MESSAGE_ID']}" == LOST]
+        return len(entries) - len(lost), sum(lost)
+
+    journal = Journal()
+    replay()
+    journal.first(ENDED, "SMMU_SESSION=1")
+    of_one, lost = written_and_lost(journal)
+    expect_equal(lost, 0, "the number of entries that a journal loses which is not stuck")
+    journal, times = Journal(), 5
+    # The first hundreds wait in journald's socket.
+    with StoppedJournal():
+        for _ in range(times):
+            replay()
+    until(lambda: sum(written_and_lost(journal)) == times * of_one, f"{times * of_one} entries are written or lost")
+    expect(written_and_lost(journal)[1] > 0, f"nothing is lost of {times * of_one} entries, so nothing is tried here")
 
 
 # ---- Reload ---------------------------------------------------------------------------------------------------------
@@ -251,6 +277,17 @@ def stopped():
 
 
 @check
+def sockets_anew():
+    """When its sockets are made anew the service is started with the new ones"""
+    start()
+    pid = main_pid()
+    output("systemctl", "restart", "smmu-brokerd.socket", "smmu-brokerd-admin.socket")
+    run_vmm()
+    output("smmuctl", "status", user="operator")
+    expect(main_pid() not in (0, pid), "it is the same process")
+
+
+@check
 def killed():
     """Killed, the service comes back by itself, and who connects meanwhile is served"""
     start()
@@ -267,7 +304,7 @@ def killed():
 @check
 def hung():
     """A daemon that does not turn any more is killed by the watchdog and started again"""
-    start(WatchdogSec="1s")
+    start(WatchdogSec="2s")
     pid, journal = main_pid(), Journal()
     os.kill(pid, signal.SIGSTOP)
     until(lambda: main_pid() not in (0, pid), "there is a new process")
@@ -280,7 +317,7 @@ def hung():
 @check
 def kept_alive():
     """A daemon that has nothing to do tells the watchdog that it is alive"""
-    start(WatchdogSec="1s")
+    start(WatchdogSec="2s")
     pid = main_pid()
     first = int(show("WatchdogTimestampMonotonic"))
     until(lambda: int(show("WatchdogTimestampMonotonic")) > first + 2_500_000, "it has lived on for 2.5 s")

@@ -4,6 +4,7 @@ import grp
 import json
 import os
 import pwd
+import signal
 import socket
 import struct
 import subprocess
@@ -116,7 +117,7 @@ class Journal:
     """What is written to the journal from now on."""
 
     def __init__(self):
-        subprocess.run(["journalctl", "--sync"], check=True)
+        output("journalctl", "--sync")
         newest = int(json.loads(output("journalctl", "-n1", "-ojson"))["__REALTIME_TIMESTAMP"])
         # Not --after-cursor, which leaves out the first entry that matches.
         self.after = f"--since=@{newest // 1_000_000}.{newest % 1_000_000 + 1:06}"
@@ -142,6 +143,17 @@ class Journal:
             return [entry for entry in entries if all(word in str(entry.get("MESSAGE")) for word in words)]
 
         return until(found, f"the service's journal says {words}")[0]
+
+
+class StoppedJournal:
+    """Within it journald does not run, and takes nothing; journalctl would not end."""
+
+    def __enter__(self):
+        self.pid = int(show("MainPID", "systemd-journald.service"))
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGCONT)
 
 
 # ---- A client of our own --------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ package final class Session {
             answer = try perform(request, Call(header: header, now: now), packet, files, &reply)
         } catch {
             counts.refusals += 1
-            observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none))
+            observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none, error.text))
             answer = Answer(byteCount: error.encode(to: header, into: &reply))
         }
         answer.effects.formUnion(takeEffects())

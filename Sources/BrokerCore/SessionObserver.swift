@@ -49,6 +49,7 @@ package enum SessionNotice: Hashable, Sendable {
     case vsmmuFailed(vsmmu: VSMMUID, BackendFailure)
     case deviceTimedOut(vsmmu: VSMMUID)
     case health(device: Name, HealthNotice.State)
-    case refused(RequestType?, Reason)
+    /// The text is the one that the client is told.
+    case refused(RequestType?, Reason, String)
     case ended
 }

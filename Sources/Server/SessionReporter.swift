@@ -55,8 +55,8 @@ extension SessionReporter {
         case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
             (entry.vsmmu, entry.detail) = (vsmmu.rawValue, "\(failure.operation): \(failure.advice)")
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
-        case .refused(let type, let reason):
-            (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(reason.name)")
+        case .refused(let type, _, let text):
+            (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
         case .ended: break
         }
         queue.push(.notice(entry))
@@ -74,7 +74,7 @@ extension SessionReporter {
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
         case .health(_, let state): Self.kind(of: state)
-        case .refused(_, let reason): isWorthALine(reason) ? .requestRefused : nil
+        case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded
         }
     }

@@ -61,7 +61,6 @@ package final class Session {
     var counts = SessionCounters()
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
-    var received: [Command] = []
     var batch = CommandBatch()
     var reports: [ContextReport] = []
     var named: [Bool] = []

@@ -120,7 +120,15 @@ extension NestedVSMMU {
     /// nil when `command` may be forwarded for a vSMMU that advertises `ids`. Stream ownership is not looked at.
     @inlinable
     public static func refusal(of command: Command, advertised ids: IDRegisters) -> NestedCommandRefusal? {
-        guard let opcode = command.opcode, let mask = commandMask(opcode, advertised: ids) else { return .opcode }
+        refusal(of: command, command.opcode, advertised: ids)
+    }
+
+    /// The same for who knows the command's opcode already.
+    @inlinable
+    public static func refusal(
+        of command: Command, _ opcode: Command.Opcode?, advertised ids: IDRegisters
+    ) -> NestedCommandRefusal? {
+        guard let opcode, let mask = commandMask(opcode, advertised: ids) else { return .opcode }
         guard command.d0 & ~mask.d0 == 0, command.d1 & ~mask.d1 == 0 else {
             return reasonForStrayBits(command, opcode, ids)
         }

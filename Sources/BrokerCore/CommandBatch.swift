@@ -23,7 +23,7 @@ struct CommandBatch {
     }
 
     mutating func begin() {
-        forwarded.removeAll(keepingCapacity: true)
+        if !forwarded.isEmpty { forwarded.removeAll(keepingCapacity: true) }
         (count, ignored, stop) = (0, 0, nil)
         (firstATC, lastATC, syncAfterATC) = (nil, nil, nil)
     }

@@ -100,6 +100,7 @@ extension NestedVSMMU {
     ///
     /// The masks of Linux 7.3 for an SMMU with these ID registers.
     @inlinable
+    @inline(__always)
     public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)? {
         let range: UInt64 = ids.rangeInvalidation ? (ids.smallGranule52Bit ? 0x03f1_f000 : 0x01f1_f000) : 0
         let addressed: UInt64 = ids.rangeInvalidation ? 0xffff_ffff_ffff_ff01 : 0xffff_ffff_ffff_f001
@@ -143,7 +144,8 @@ extension NestedVSMMU {
         }
     }
 
-    @usableFromInline
+    @inlinable
+    @inline(__always)
     static func asidRefusal(_ command: Command, _ ids: IDRegisters) -> NestedCommandRefusal? {
         !ids.asid16Bit && command.asid > 0xff ? .asidTooLarge : nil
     }

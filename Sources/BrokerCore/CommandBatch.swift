@@ -45,8 +45,9 @@ struct CommandBatch {
         _ contexts: SortedTable<SessionState.Context>
     ) {
         forwarded.reserveCapacity(commands.count)
+        let records = packet.extracting(commands.byteRange)
         for index in 0..<commands.count {
-            if !take(commands.element(index, in: packet), of: vsmmu, ids, contexts) { return }
+            if !take(Command.load(from: records, at: index &* Command.byteCount), of: vsmmu, ids, contexts) { return }
         }
     }
 

@@ -15,6 +15,12 @@ extension SoftwareSMMU {
     /// Does one command, wherever it came from. Its effect is complete on return: a CMD_SYNC has nothing to wait for.
     public mutating func execute(_ command: Command) -> CommandResult {
         guard let opcode = command.opcode else { return .illegal(.unknownOpcode) }
+        return execute(command, opcode)
+    }
+
+    /// The same for who knows the command's opcode already.
+    @inline(__always)
+    public mutating func execute(_ command: Command, _ opcode: Command.Opcode) -> CommandResult {
         if let reason = command.illegality(opcode, on: ids) { return .illegal(reason) }
         switch opcode {
         case .prefetchConfig, .prefetchAddress, .cfgiVMSPIDM, .priResp: break

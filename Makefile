@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
-CHECKS := layers sizes unsafe words links units coverage
+CHECKS := layers sizes unsafe words links units coverage promises
 DEMO_PROGRAMS := smmu-brokerd smmuctl vmm-example
 DEBIAN_PACKAGES := git groff-base libsystemd-dev make python3 systemd valgrind xz-utils
 
@@ -56,7 +56,7 @@ lint: ## Check the format of all Swift sources
 format: ## Bring all Swift sources into the one format
 	$(SWIFT) format --in-place --recursive --parallel $(LINTED)
 
-checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules
+checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules and promises
 	@export PYTHONDONTWRITEBYTECODE=1; failed=""; \
 	python3 Tests/Checks/selftest.py --quiet || failed+=" selftest"; \
 	for check in $(CHECKS); do \

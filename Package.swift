@@ -43,6 +43,7 @@ let package = Package(
     targets: [
         // Layer 0: C
         .target(name: "CLinux", cSettings: c),
+        .target(name: "CIOMMUFD", cSettings: c),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "CSMMUBroker", cSettings: c + [.unsafeFlags(["-Wshadow"])]),
 
@@ -56,6 +57,7 @@ let package = Package(
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
+        .target(name: "IOMMUFD", dependencies: ["CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(
             name: "BrokerClient", dependencies: ["CSMMUBroker", "Wire", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
@@ -69,7 +71,7 @@ let package = Package(
 
         // Layer 4: the shell
         .target(
-            name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire"],
+            name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "IOMMUFD", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
         .target(
             name: "Server",
@@ -129,6 +131,10 @@ let package = Package(
             ],
             path: "Tests/Support/BrokerHarness", swiftSettings: swift),
 
+        .target(
+            name: "FakeKernel", dependencies: ["IOMMUFD", "LinuxSystem", "SMMUv3"], path: "Tests/Support/FakeKernel",
+            swiftSettings: swift),
+
         // Tests
         .testTarget(
             name: "DifferentialTests", dependencies: ["SMMUv3", "SMMUModel", "ModelMachine", "Lockstep", "Scenarios"],
@@ -144,7 +150,13 @@ let package = Package(
             name: "BrokerCoreTests", dependencies: ["BrokerCore", "SMMUv3", "Wire", "Scenarios"], swiftSettings: swift),
         .testTarget(
             name: "BackendsTests",
-            dependencies: ["Backends", "BrokerCore", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire", "Scenarios"],
+            dependencies: [
+                "Backends", "BrokerCore", "FakeKernel", "IOMMUFD", "SMMUModel", "LinuxSystem", "SMMUv3", "Wire",
+                "Scenarios",
+            ],
+            swiftSettings: swift),
+        .testTarget(
+            name: "IOMMUFDTests", dependencies: ["IOMMUFD", "CIOMMUFD", "FakeKernel", "LinuxSystem", "SMMUv3"],
             swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(

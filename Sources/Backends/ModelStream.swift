@@ -26,7 +26,7 @@ struct ModelStream: Hashable {
     /// Whether stage 1 lets an access pass as it is: no stage 1, or S1DSS says so for accesses without a SubstreamID.
     func bypassesStage1(_ substream: SubstreamID?) -> Bool {
         switch installation {
-        case .abort: return false
+        case .abort, .illegal: return false
         case .bypass: return true
         case .stage1(let word0, let word1):
             let ste = StreamTableEntry(word0, word1)

@@ -110,6 +110,8 @@ final class ModelVSMMU {
             ste.valid = true
             ste.config = .abort
             return ste
+        // V is 0, which is ILLEGAL on every SMMU.
+        case .illegal: return ste
         case .bypass:
             ste.config = .stage2
         case .stage1(let word0, let word1):

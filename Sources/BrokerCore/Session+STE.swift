@@ -39,7 +39,7 @@ extension Session {
 
     private static func description(of installation: Installation) -> String {
         switch installation {
-        case .abort: "aborts"
+        case .abort, .illegal: "aborts"
         case .bypass: "bypasses stage 1"
         case .stage1: "keeps the stage 1 that it had"
         }
@@ -50,7 +50,8 @@ extension Session {
         guard ste.valid else { return .aborting }
         let target: Target
         switch NestedVSMMU.verdict(on: ste, advertised: advertised) {
-        case .abort(let refusals): target = Target(installation: .abort, illegal: !refusals.isEmpty)
+        case .abort(let refusals):
+            target = Target(installation: refusals.isEmpty ? .abort : .illegal, illegal: !refusals.isEmpty)
         case .bypass: target = Target(installation: .bypass, illegal: false)
         case .translate(let word0, var word1):
             if !state.contexts[index].device.hasATS { word1.setBits(29, 28, 0) }

@@ -14,7 +14,9 @@ extension Session {
         guard state.nextVSMMU != VSMMUID.every.rawValue else {
             throw .notSupported("The session has used up all numbers of vSMMUs: connect anew.")
         }
-        let smmu = try context.directory.smmu(of: request.device, for: context.id, under: grant)
+        let known = try context.directory.smmu(of: request.device, for: context.id, under: grant)
+        defer { backend.endProbe() }
+        let smmu = try probe(request.device)?.smmu ?? known
         let negotiation = try RegisterNegotiation(
             on: smmu, wanted: request.wanted, stalls: state.hello?.features.contains(.pageResponse) ?? false)
         let id = VSMMUID(state.nextVSMMU)

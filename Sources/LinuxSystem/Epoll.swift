@@ -27,6 +27,9 @@ package struct Epoll: ~Copyable, Sendable {
 
     package init() throws(Errno) { fd = OwnedFD(adopting: try Errno.check(clinux_epoll_create())) }
 
+    /// Its own descriptor, readable while something in it is ready: to be watched together with others.
+    package consuming func intoDescriptor() -> OwnedFD { fd }
+
     package borrowing func add(_ raw: Int32, _ events: Readiness, data: UInt64) throws(Errno) {
         try Errno.check(clinux_epoll_add(fd.raw, raw, events.rawValue, data))
     }

@@ -161,7 +161,7 @@ final class ReplayVMM {
             let permissions = CapturePermissions(rawValue: UInt8(truncatingIfNeeded: reply.permissions & 3))
             return (.ok(pa: reply.ipa, permissions: permissions, stage: 1), nil)
         case SMMU_BROKER_OUTCOME_BYPASS: return (.bypass(pa: reply.ipa), nil)
-        case SMMU_BROKER_OUTCOME_ABORT: return (abortAnswer(of: row.sid), nil)
+        case SMMU_BROKER_OUTCOME_ABORT: return (.abort, nil)
         default: break
         }
         var (bytes, note) = try arrival(of: record, recorded: reply.recorded != 0)
@@ -173,12 +173,6 @@ final class ReplayVMM {
         guard enabled else { return (.abort, note) }
         if record.stage2 { note = "the broker's own stage 2 ended it: a table of the guest is not in the captured RAM" }
         return (.fault(event: record.name, record: bytes), note)
-    }
-
-    /// A context whose STE is ILLEGAL aborts, and the VMM knows: it is the one to raise C_BAD_STE.
-    private func abortAnswer(of vsid: UInt32) -> CaptureAnswer {
-        guard let context = contexts[vsid], context.reported.illegal != 0 else { return .abort }
-        return .fault(event: EventID.badSTE.name, record: EventRecord(.badSTE, stream: StreamID(vsid)).bytes)
     }
 
     /// Waits until a recorded event is there. Its bytes as they came; none if nothing was recorded.

@@ -205,7 +205,7 @@ import Wire
         guest.map(second, 0x2000, to: ipa)
         try guest.attach(0, as: 7, .abort, ats: true)
         let all: [Installation] = [
-            .abort, .bypass, first.installation, second.installation, first.installationWithATS,
+            .abort, .illegal, .bypass, first.installation, second.installation, first.installationWithATS,
             second.installationWithATS,
         ]
         for from in all {

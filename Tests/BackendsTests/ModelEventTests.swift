@@ -18,6 +18,18 @@ import Wire
 
     private func pages(_ events: Guest.Events) -> [UInt64] { events.records.map { $0.inputAddress >> 12 } }
 
+    @Test("each access under an ILLEGAL STE is recorded as C_BAD_STE, and under an aborting one not at all")
+    func illegalSTE() throws {
+        let guest = try Guest(ModelHost())
+        try guest.attach(0, as: 7, .illegal)
+        let replies = [guest.access(7, 0x1000), guest.access(7, 0x2000, write: true)]
+        #expect(replies.allSatisfy { $0.stage1 == .fault && $0.recorded && $0.event.id == .badSTE })
+        try guest.install(.abort, for: 7)
+        #expect(guest.access(7, 0x1000).stage1 == .abort)
+        #expect(guest.takeEvents().records == replies.map(\.event))
+        #expect(replies[0].event.streamID == StreamID(7))
+    }
+
     @Test("events come in order and whole, by however many at a time", arguments: [1, 3, 128, 1000])
     func order(_ step: Int) throws {
         let guest = try faultyGuest()

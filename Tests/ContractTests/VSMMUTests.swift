@@ -68,6 +68,7 @@ struct VSMMUTests {
         let report = try guest.broker.setSTE(illegal, of: Guest.vsid, on: guest.vsmmu)
         #expect(report.state == .abort && report.illegal)
         #expect(try guest.deviceReads(page) == nil, "an ILLEGAL STE bypasses")
+        #expect(try guest.translate(page).event.id == .badSTE)
 
         // Config 4: bypass, which the guest may ask for.
         let bypass = StreamTableEntry(words: SIMD8(4 << 1 | 1, 1 << 44, 0, 0, 0, 0, 0, 0))

@@ -4,6 +4,7 @@ package import Wire
 /// One session: takes packets, decides by the rules, has the backend do what is allowed, and writes the reply.
 ///
 /// For one thread. It makes no system call and reads no clock.
+@usableFromInline
 package final class Session {
     /// Everything a session is made with.
     package struct Context {
@@ -61,7 +62,6 @@ package final class Session {
     var counts = SessionCounters()
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
-    var received: [Command] = []
     var batch = CommandBatch()
     var reports: [ContextReport] = []
     var named: [Bool] = []
@@ -134,20 +134,21 @@ package final class Session {
     }
 
     /// What has changed that the session's loop has to look at.
+    @usableFromInline
     package struct Effects: OptionSet, Hashable, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        @usableFromInline package let rawValue: UInt8
+        @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
         /// As every option set has it. Here, because the general one is not specialised for other targets, and the
         /// session's loop asks a few times for each request.
-        package func contains(_ other: Effects) -> Bool { rawValue & other.rawValue == other.rawValue }
+        @inlinable package func contains(_ other: Effects) -> Bool { rawValue & other.rawValue == other.rawValue }
         /// ``Session/eventSources``.
-        package static let eventSources = Effects(rawValue: 1)
+        @inlinable package static var eventSources: Effects { Effects(rawValue: 1) }
         /// ``Session/subscription``, or something is there to be delivered.
-        package static let delivery = Effects(rawValue: 2)
+        @inlinable package static var delivery: Effects { Effects(rawValue: 2) }
         /// Descriptors that the session no longer needs: ``Session/takeDiscarded()``.
-        package static let discarded = Effects(rawValue: 4)
+        @inlinable package static var discarded: Effects { Effects(rawValue: 4) }
         /// ``Session/contextSnapshots()`` gives something new.
-        package static let contexts = Effects(rawValue: 8)
+        @inlinable package static var contexts: Effects { Effects(rawValue: 8) }
     }
 }
 

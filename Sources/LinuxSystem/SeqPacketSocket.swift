@@ -104,6 +104,7 @@ package struct ReceivedPacket: ~Copyable {
         truncated = received.truncated
         descriptorsTruncated = received.fds_truncated
         descriptorCount = min(Int(received.fd_count), 16)
+        if descriptorCount == 0 { return }
         let fds = received.fds
         unsafe withUnsafeBytes(of: fds) { bytes in
             for index in 0..<min(Int(received.fd_count), 16) {

@@ -21,6 +21,8 @@ final class SessionLoop {
     /// When the loop wakes for the session's deadline, at the latest.
     private var alarm: (timer: TimerID, at: Instant)?
     private var contextsChanged = true
+    /// Where posted work finds this.
+    private var address: SessionAddress?
     private(set) var isEnding = false
 
     init(_ owner: SessionOwner, _ socket: consuming SeqPacketSocket, _ setup: SessionSetup) throws(Errno) {
@@ -39,7 +41,8 @@ final class SessionLoop {
         client = try Watch(connection.descriptor, for: .readable, on: loop) { [unowned self] in clientReady($0) }
         delivery.sourceReady = { [unowned self] in sourceReady($0) }
         delivery.subscriberReady = { [unowned self] in subscriberReady($0) }
-        loop.owner = self
+        let address = SessionAddress(self)
+        (self.address, loop.owner) = (address, address)
     }
 
     /// Serves until the session has ended.
@@ -137,7 +140,7 @@ final class SessionLoop {
     }
 
     private func endTurn() {
-        if !isEnding, session.deadline != nil { setAlarm(session.deadline) }
+        if !isEnding { setAlarm(session.deadline) }
         let contexts = contextsChanged ? session.contextSnapshots() : nil
         contextsChanged = false
         handle.endTurn(session.snapshot, contexts: contexts)

@@ -48,6 +48,8 @@ package final class Session {
     var observer: any SessionObserver { context.observer }
     /// The one that counts now; nil: nothing more may be had.
     var grant: Grant?
+    /// The one that counts now.
+    package var journalLimit: JournalLimit
 
     /// Changed by ``commit(_:)`` alone.
     package var state: SessionState { current }
@@ -57,6 +59,14 @@ package final class Session {
     var meters = SortedTable<ContextMeter>()
     /// Of records that name no context.
     var strayJournal = JournalMeter()
+    /// Of all records together.
+    var wholeJournal = JournalMeter()
+    /// Transactions that wait for an answer.
+    var stalls = StallDeadlines()
+    /// When to try again what an operator wants and the host has refused; nil: there is nothing.
+    var quarantineRetry: Instant?
+    /// There has been a HELLO that was granted.
+    package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
@@ -68,11 +78,13 @@ package final class Session {
 
     var effects: Effects = []
     var discarded: [ResourceID] = []
+    /// For records that the ring has no room for; allocated when there are some.
+    var scratch: [EventRecord] = []
     var ending = Ending()
 
     package init(_ context: Context) {
         self.context = context
-        grant = context.grant
+        (grant, journalLimit) = (context.grant, context.journalLimit)
     }
 
     /// The one door for every change of state: noted first, then made, and both before the reply is written (I7).

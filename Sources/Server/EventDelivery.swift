@@ -35,6 +35,8 @@ final class EventDelivery {
             self.id = id
             watch = try Watch(fd.raw, for: .none, on: loop, ready)
             socket = SeqPacketSocket(adopting: fd)
+            // Nobody reads it: what lies in it could be the ends of sockets whose hang-up is waited for.
+            try socket.stopReceiving()
         }
 
         func waitForRoom(_ waits: Bool) { watch.wait(for: waits ? .writable : .none) }

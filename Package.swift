@@ -5,15 +5,17 @@ import PackageDescription
 let fuzzing = Context.environment["FUZZ"] == "1"
 
 /// Release builds do not check at run time that nobody touches a class's property while another access changes it.
-/// Whether two accesses overlap is decided by which of our functions calls which, so that debug builds, the tests and
-/// fuzzing, which all check it, run into the same overlaps. Most of these checks are in the loop that serves a request, a
-/// third of its instructions. What the compiler checks by itself it checks as before; but with this setting it takes a span
-/// of a class's property for one that outlives the access, so that spans are made of parameters or local values.
+/// Two accesses overlap by which of our functions calls which, not by what a guest's numbers are: debug builds, tests and
+/// fuzzing, which all check it, find the overlaps on the paths that they take. One on no such path would be undefined
+/// behaviour. The checks were a third of the instructions of a request. What the compiler checks by itself it checks as
+/// before; but with this setting it takes a span of a class's property for one that outlives the access, so that spans
+/// are made of parameters or local values.
 let unchecked = fuzzing ? [] : ["-enforce-exclusivity=unchecked"]
 
 /// What every Swift target is compiled with. The hot generic code of the model is used from other targets (the daemon,
 /// the benchmarks), so release builds let the optimiser look across target boundaries. It looks only at what is
 /// `public`: with `package` the model stays generic there, and most of what it does took two to six times as long.
+/// Few leaves of other targets are `@inlinable package` instead, for which nothing has to become `public`.
 let swift: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),

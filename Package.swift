@@ -48,6 +48,7 @@ let package = Package(
 
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
+        .target(name: "HostSurvey", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(
@@ -84,8 +85,8 @@ let package = Package(
         .executableTarget(
             name: "smmuctl",
             dependencies: [
-                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "Replay", "UnitConfig",
-                "Wire",
+                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "HostSurvey", "LinuxSystem",
+                "Replay", "UnitConfig", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -130,6 +131,7 @@ let package = Package(
         .testTarget(
             name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem", "SMMUv3"],
             swiftSettings: swift),
+        .testTarget(name: "HostSurveyTests", dependencies: ["HostSurvey", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),
@@ -174,7 +176,8 @@ let package = Package(
         .testTarget(
             name: "smmuctlTests",
             dependencies: [
-                "smmuctl", "BrokerClient", "BrokerHarness", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                "smmuctl", "BrokerClient", "BrokerHarness", "HostSurvey", "JSON", "CaptureFixtures", "SMMUModel",
+                "SMMUv3", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),

@@ -23,7 +23,7 @@ BUILD_DIR ?= .build/release
 # Each a directory and the files that go there, with `:` between directory and files. Of programs, 755; of others, 644.
 PROGRAMS = $(PREFIX)/sbin:$(BUILD_DIR)/smmu-brokerd $(PREFIX)/bin:$(BUILD_DIR)/smmuctl
 SHARED = \
-    $(patsubst %,$(PREFIX)/lib/systemd/system:%,$(wildcard systemd/*.service systemd/*.socket)) \
+    $(patsubst %,$(PREFIX)/lib/systemd/system:%,$(wildcard systemd/*.service systemd/*.socket systemd/*.timer)) \
     $(PREFIX)/lib/systemd/catalog:systemd/smmu-broker.catalog \
     $(patsubst %,$(PREFIX)/include:%,$(wildcard Sources/CSMMUBroker/include/*.h)) \
     $(patsubst %,$(PREFIX)/share/smmu-broker/client:%,$(wildcard Sources/CSMMUBroker/*.[ch])) \
@@ -93,6 +93,7 @@ install: ## Install what `make release` has built (DESTDIR=, PREFIX=/usr, SYSCON
 	    [[ -e $$target ]] || install -D -m 644 "$${pair#*:}" "$$target"; \
 	done
 	@sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
+	@sed -i 's|/usr/bin/|$(PREFIX)/bin/|g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-broker-metrics.service"
 	@if [[ -z "$(DESTDIR)" ]]; then \
 	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; journalctl --update-catalog;"; \
 	    echo "systemctl daemon-reload; systemctl enable --now smmu-brokerd"; \

@@ -121,7 +121,7 @@ import Wire
         }
         for option in [
             "socket", "json", "no\\-legend", "follow", "vm", "faults", "help", "version", "backend", "root", "last",
-            "capture", "interval", "sort", "once",
+            "capture", "interval", "sort", "once", "output",
         ] {
             #expect(text.contains(".It Fl \\-\(option)"), "\(option)")
         }

@@ -1,5 +1,6 @@
 import BrokerClient
 import BrokerHarness
+import CaptureFixtures
 import Foundation
 import JSON
 import LinuxSystem
@@ -147,5 +148,22 @@ import Wire
         #expect(try Run(["top", "--socket", "/nonexistent/a.sock"]).status == 3)
         #expect(try Run(["top", "--sort", "colour"]).status == 64)
         #expect(try Run(["top", "--interval", "0"]).status == 64)
+    }
+
+    @Test("Metrics go into a file as a whole, or nowhere") func metricsFile() throws {
+        let harness = try BrokerHarness()
+        let directory = try CaptureFixtures.scratchDirectory()
+        let file = "\(directory)/smmu.prom"
+        try Data("old".utf8).write(to: URL(fileURLWithPath: file))
+        let run = try Run(["metrics", "--output", file, "--socket", harness.adminPath])
+        #expect((run.status, run.output) == (0, ""))
+        #expect(try String(contentsOfFile: file, encoding: .utf8).hasSuffix("# EOF\n"))
+        let attributes = try FileManager.default.attributesOfItem(atPath: file)
+        #expect(attributes[.posixPermissions] as? Int == 0o644)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.contains(".prom") }.count == 1)
+        let wrong = try Run(["metrics", "--output", "\(directory)/none/x", "--socket", harness.adminPath])
+        #expect(wrong.status == 1)
+        #expect(wrong.error.hasPrefix("Failed to write "))
     }
 }

@@ -1,5 +1,5 @@
 /*
- * What a path leads to, without opening it. As in clinux.h every function returns a value that is not negative, or -errno.
+ * What a path leads to, without opening it, and what takes its place. As in clinux.h every function returns a value that is not negative, or -errno.
  */
 #ifndef CLINUX_PATH_H
 #define CLINUX_PATH_H
@@ -18,5 +18,8 @@ struct clinux_path {
 int clinux_path_inspect(const char *path, struct clinux_path *found);
 /* Where the symbolic link at `path` leads, without a final 0; its bytes. -ERANGE when they are `capacity` or more. */
 int64_t clinux_link_read(const char *path, char *target, size_t capacity);
+/* Puts a file of these bytes, readable by all, in the place of `path`: whoever opens it sees the old one or all of the new
+ * one. The directory is where the new one is written first, as `path` with a suffix. -ENAMETOOLONG from 4088 bytes on. */
+int clinux_file_replace(const char *path, const void *bytes, size_t count);
 
 #endif

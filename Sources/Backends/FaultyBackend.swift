@@ -70,6 +70,10 @@ package final class FaultyBackend: TranslationBackend {
     // MARK: TranslationBackend
 
     package var features: Features { wrapped.features }
+    package var mapsMemory: Bool { wrapped.mapsMemory }
+    package var reservedWindow: MSIWindow { wrapped.reservedWindow }
+    package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { try wrapped.probe(device) }
+    package func endProbe() { wrapped.endProbe() }
 
     package func map(_ map: MemoryMap) throws(BackendFailure) {
         try pass(.map)

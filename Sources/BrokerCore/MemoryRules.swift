@@ -6,10 +6,13 @@ package enum MemoryRules {
     package static let pageSize: UInt64 = 4096
 
     /// The map that a MEMORY_MAP asks for, if the rules allow it. `mapsMemory`: the backend maps the file itself.
+    /// `reserved`: where no guest memory can be.
     package static func map(
-        _ request: MemoryMapRequest, _ file: ReceivedFile, in state: SessionState, mapsMemory: Bool, grant: Grant
+        _ request: MemoryMapRequest, _ file: ReceivedFile, in state: SessionState, mapsMemory: Bool,
+        reserved: MSIWindow, grant: Grant
     ) throws(Refusal) -> MemoryMap {
         try checkRange(request)
+        try checkWindow(request, reserved)
         try checkFile(file, request, mapsMemory: mapsMemory)
         let map = MemoryMap(
             ipa: request.ipa.rawValue, size: request.size, offset: request.offset,
@@ -30,6 +33,15 @@ package enum MemoryRules {
         try checkAligned("offset", request.offset)
         try checkEnd("ipa", request.ipa.rawValue, request.size)
         try checkEnd("offset", request.offset, request.size)
+    }
+
+    private static func checkWindow(_ request: MemoryMapRequest, _ window: MSIWindow) throws(Refusal) {
+        let (first, end) = (request.ipa.rawValue, request.ipa.rawValue + request.size)
+        guard window.size > 0, first < window.base + window.size, end > window.base else { return }
+        throw Refusal(
+            .msiWindow, .invalid,
+            "IPA \(first.hex) to \(end.hex) covers the window of MSIs, \(window.size.hex) bytes at \(window.base.hex), where the "
+                + "host maps doorbells: leave it out of guest memory.")
     }
 
     private static func checkAligned(_ field: String, _ value: UInt64) throws(Refusal) {

@@ -9,8 +9,10 @@ extension Session {
         let vsmmu = state.vsmmus[try workingVSMMUIndex(request.vsmmu)]
         let key = ContextKey(request.vsmmu, request.vsid)
         try checkPlace(key, for: request.device, grant)
-        let device = try context.directory.claim(request.device, for: context.id, under: grant)
+        let claimed = try context.directory.claim(request.device, for: context.id, under: grant)
+        defer { backend.endProbe() }
         do throws(Refusal) {
+            let device = try probe(request.device) ?? claimed
             try Self.check(device, fits: vsmmu)
             let attached = try attach(device, to: vsmmu, as: key)
             let answer = DeviceAttachReply(
@@ -21,9 +23,17 @@ extension Session {
             result.descriptor = attached.descriptor
             return result
         } catch {
-            context.directory.release(device.name, by: context.id)
+            context.directory.release(claimed.name, by: context.id)
             throw error
         }
+    }
+
+    /// What the backend finds out about a device that may be had; nil: nothing that the directory does not know.
+    func probe(_ name: Name) throws(Refusal) -> HostDevice? {
+        var device: HostDevice?
+        let failure = attempt { () throws(BackendFailure) in device = try backend.probe(name) }
+        if let failure { throw .hostFailure(failure, "The device is as it was") }
+        return device
     }
 
     private func checkPlace(_ key: ContextKey, for device: Name, _ grant: Grant) throws(Refusal) {
@@ -105,6 +115,7 @@ extension Session {
             meter.key = newKey
             meters.insert(meter)
         }
+        stalls.rename(key, to: newKey)
         effects.insert(.contexts)
         return done(call, &reply)
     }
@@ -126,6 +137,7 @@ extension Session {
     /// The context is gone from the backend.
     func forget(_ key: ContextKey, _ device: Name) {
         commit(.detached(key))
+        stalls.remove { $0.key == key }
         if var meter = meters.remove(key), let count = meter.journal.takeSuppressed() {
             observer.saw(.suppressedFaults(device: device, count: count))
         }

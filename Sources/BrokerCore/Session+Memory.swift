@@ -5,7 +5,9 @@ extension Session {
         _ request: MemoryMapRequest, _ call: Call, _ files: [ReceivedFile], _ reply: inout MutableRawSpan
     ) throws(Refusal) -> Answer {
         let grant = try admittingGrant()
-        let map = try MemoryRules.map(request, files[0], in: state, mapsMemory: backend.mapsMemory, grant: grant)
+        let map = try MemoryRules.map(
+            request, files[0], in: state, mapsMemory: backend.mapsMemory, reserved: backend.reservedWindow, grant: grant
+        )
         if let failure = attempt({ () throws(BackendFailure) in try backend.map(map) }) {
             throw .hostFailure(failure, "Nothing is mapped there")
         }

@@ -14,7 +14,9 @@ extension Session {
         guard state.nextVSMMU != VSMMUID.every.rawValue else {
             throw .notSupported("The session has used up all numbers of vSMMUs: connect anew.")
         }
-        let smmu = try context.directory.smmu(of: request.device, for: context.id, under: grant)
+        let known = try context.directory.smmu(of: request.device, for: context.id, under: grant)
+        defer { backend.endProbe() }
+        let smmu = try probe(request.device)?.smmu ?? known
         let negotiation = try RegisterNegotiation(
             on: smmu, wanted: request.wanted, stalls: state.hello?.features.contains(.pageResponse) ?? false)
         let id = VSMMUID(state.nextVSMMU)
@@ -41,7 +43,7 @@ extension Session {
                 .vsmmuInUse, .busy, "\(count) devices are attached to vSMMU \(request.vsmmu): detach them first.")
         }
         // What its source still has is the owner's, and nobody could ask for it afterwards.
-        drainSource(of: request.vsmmu, at: call.now)
+        drainSourceForGood(of: request.vsmmu, at: call.now)
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
         effects.insert(.eventSources)
@@ -135,7 +137,8 @@ extension Session {
         let id = request.vsmmu
         let index = try vsmmuIndex(id)
         // Records from before the reset must carry the generation from before it.
-        drainSource(of: id, at: call.now)
+        drainSourceForGood(of: id, at: call.now)
+        stalls.remove { $0.vsmmu == id }
         commit(.reset(id))
         effects.insert(.contexts)
         reports.removeAll(keepingCapacity: true)

@@ -11,6 +11,16 @@ package protocol TranslationBackend: AnyObject {
     var features: Features { get }
     /// It maps the files of ``map(_:)`` into this process: they must be sealed against shrinking, and no hugetlbfs.
     var mapsMemory: Bool { get }
+    /// The IPAs that the host keeps for MSIs of every device, where no guest memory can be; size 0: none.
+    var reservedWindow: MSIWindow { get }
+
+    // MARK: Finding out
+
+    /// What only taking a device tells: its SMMU, and what it can do. nil: the ``DeviceDirectory`` knows all of it. The
+    /// device may be kept until ``endProbe()``, for the call that it is needed for next.
+    func probe(_ device: Name) throws(BackendFailure) -> HostDevice?
+    /// Gives back what ``probe(_:)`` has taken and nothing has used since.
+    func endProbe()
 
     // MARK: Memory: stage 2 of all of the session's devices
 
@@ -76,6 +86,9 @@ package protocol TranslationBackend: AnyObject {
 
 extension TranslationBackend {
     package var mapsMemory: Bool { true }
+    package var reservedWindow: MSIWindow { MSIWindow(base: 0, size: 0) }
+    package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { nil }
+    package func endProbe() {}
 }
 
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.

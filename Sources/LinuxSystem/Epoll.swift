@@ -1,12 +1,15 @@
 package import CLinux
 
 /// What a descriptor is ready for, or waited for.
+@usableFromInline
 package struct Readiness: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt32
+    @usableFromInline package let rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
     /// As every option set has it. Here, because the general one is not specialised for other targets.
-    package func contains(_ other: Readiness) -> Bool { rawValue & other.rawValue == other.rawValue }
+    @inlinable package func contains(_ other: Readiness) -> Bool { rawValue & other.rawValue == other.rawValue }
 
+    /// As `[]`, for the same reason.
+    @inlinable package static var none: Readiness { Readiness(rawValue: 0) }
     package static let readable = Readiness(rawValue: UInt32(CLINUX_READABLE))
     package static let writable = Readiness(rawValue: UInt32(CLINUX_WRITABLE))
     /// Reported without being asked for.
@@ -23,6 +26,9 @@ package struct Epoll: ~Copyable, Sendable {
     private let fd: OwnedFD
 
     package init() throws(Errno) { fd = OwnedFD(adopting: try Errno.check(clinux_epoll_create())) }
+
+    /// Its own descriptor, readable while something in it is ready: to be watched together with others.
+    package consuming func intoDescriptor() -> OwnedFD { fd }
 
     package borrowing func add(_ raw: Int32, _ events: Readiness, data: UInt64) throws(Errno) {
         try Errno.check(clinux_epoll_add(fd.raw, raw, events.rawValue, data))

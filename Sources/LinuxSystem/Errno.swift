@@ -18,11 +18,21 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let messageTooLong = Errno(90)
     package static let noDescriptors = Errno(24)
     package static let noSystemDescriptors = Errno(23)
+    package static let notPermitted = Errno(1)
     package static let notFound = Errno(2)
     package static let noMemory = Errno(12)
-    package static let notPermitted = Errno(1)
-    package static let inUse = Errno(98)
+    package static let accessDenied = Errno(13)
+    package static let busy = Errno(16)
+    package static let exists = Errno(17)
+    package static let noDevice = Errno(19)
+    package static let noSuchRequest = Errno(25)
+    package static let noSpace = Errno(28)
     package static let timedOut = Errno(110)
+    package static let inputOutput = Errno(5)
+    package static let noSuchAddress = Errno(6)
+    package static let overflow = Errno(75)
+    package static let notSupported = Errno(95)
+    package static let inUse = Errno(98)
     package static let outOfRange = Errno(34)
     package static let connectionAborted = Errno(103)
     package static let protocolError = Errno(71)
@@ -42,13 +52,13 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The value of a call that returns it or `-errno`.
     @discardableResult
-    static func check(_ value: Int32) throws(Errno) -> Int32 {
+    package static func check(_ value: Int32) throws(Errno) -> Int32 {
         if value < 0 { throw Errno(-value) }
         return value
     }
 
     @discardableResult
-    static func check(_ value: Int64) throws(Errno) -> Int64 {
+    package static func check(_ value: Int64) throws(Errno) -> Int64 {
         if value < 0 { throw Errno(Int32(truncatingIfNeeded: -value)) }
         return value
     }

@@ -1,5 +1,5 @@
 /// A command: 16 bytes, two little-endian words (IHI 0070, 4.1). The words are the value; fields are views of them.
-public struct Command: Hashable, Sendable {
+public struct Command: Hashable, Sendable, BitwiseCopyable {
     public var d0: UInt64
     public var d1: UInt64
 

@@ -1,4 +1,5 @@
 import Backends
+import BrokerCore
 import Configuration
 import Glibc
 import LinuxSystem
@@ -62,8 +63,9 @@ enum Main {
     private static func prepareProcess() throws(Errno) {
         try ProcessLimits.ignoreBrokenPipes()
         try ProcessLimits.raiseOpenFiles()
-        // A heap for each session's thread would keep megabytes that nobody uses.
-        try ProcessLimits.limitHeaps(2)
+        // A heap for each session's thread would keep megabytes that nobody uses. An allocator without such a limit, as
+        // the address sanitizer's, is no reason not to serve.
+        do throws(Errno) { try ProcessLimits.limitHeaps(2) } catch {}
     }
 
     private static func startJournal() throws(Errno) -> JournalThread {
@@ -79,11 +81,16 @@ enum Main {
             complain("\(error)")
             return .failure
         }
+        let onHardware = loaded.configuration.backend == .iommufd
         let monitors = MonitorHub()
         let services = DaemonServices(
             journal: journal, epoch: Epoch(UInt64.random(in: 1 ... .max)), monitors: monitors,
+            hardware: onHardware ? IOMMUFDDevices() : nil,
             load: { ConfigurationLoader.load(explicitFile: file) },
-            makeBackend: { descriptors in ModelBackend(descriptors: descriptors) })
+            makeBackend: { descriptors -> any TranslationBackend in
+                if onHardware { return IOMMUFDBackend(descriptors: descriptors) }
+                return ModelBackend(descriptors: descriptors)
+            })
         let daemon = try Daemon(loaded.configuration, services)
         daemon.files = loaded.files
         try daemon.obey(signals)

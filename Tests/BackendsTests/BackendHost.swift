@@ -67,9 +67,14 @@ final class ModelHost: BackendHost {
 
 /// The backends that the conformance suite runs against.
 enum HostKind: CaseIterable {
-    case model, wrappedModel
+    case model, wrappedModel, iommufd
 
-    func make() -> any BackendHost { ModelHost(wrapped: self == .wrappedModel) }
+    func make() throws -> any BackendHost {
+        switch self {
+        case .model, .wrappedModel: ModelHost(wrapped: self == .wrappedModel)
+        case .iommufd: try IOMMUFDHost()
+        }
+    }
 }
 
 extension Name {

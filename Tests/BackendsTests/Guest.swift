@@ -86,8 +86,11 @@ final class Guest {
     func attach(_ number: UInt32, as vsid: UInt32, _ installation: Installation, ats: Bool = false) throws
         -> AttachedDevice
     {
-        try host.backend.attach(
+        let attached = try host.backend.attach(
             host.device(number, ats: ats), to: vsmmu, as: StreamID(vsid), initially: installation)
+        // A VMM that does not want it.
+        if let copy = attached.descriptor { host.descriptors.remove(copy.rawValue) }
+        return attached
     }
 
     func install(_ installation: Installation, for vsid: UInt32) throws {

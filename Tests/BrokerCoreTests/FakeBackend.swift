@@ -25,6 +25,12 @@ final class FakeBackend: TranslationBackend {
     var calls: [Call] = []
     var features: Features = [.model, .pageResponse]
     var mapsMemory = true
+    var reservedWindow = MSIWindow(base: 0, size: 0)
+    /// What is found out about devices, and why it is not.
+    var probes: [Name: HostDevice] = [:]
+    var probeFailure: BackendFailure?
+    /// What has been probed and not been given back.
+    private(set) var openProbe: Name?
     /// Of each call before it is done: throw what it is to fail with.
     var fail: (Call) -> BackendFailure? = { _ in nil }
     var outcome: InvalidationOutcome = .completed
@@ -45,6 +51,13 @@ final class FakeBackend: TranslationBackend {
         calls.append(call)
         if let failure = fail(call) { throw failure }
     }
+
+    func probe(_ device: Name) throws(BackendFailure) -> HostDevice? {
+        openProbe = device
+        if let probeFailure { throw probeFailure }
+        return probes[device]
+    }
+    func endProbe() { openProbe = nil }
 
     func map(_ map: MemoryMap) throws(BackendFailure) {
         try note(.map(map.ipa))

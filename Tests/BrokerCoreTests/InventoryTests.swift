@@ -46,6 +46,33 @@ struct InventoryTests {
         } catch { return error.reason }
     }
 
+    @Test("A device of the host itself is claimed like any other, and only under its own name")
+    func hardware() throws {
+        var inventory = inventory()
+        let address = name("0000:01:00.0")
+        let found = HostDevice(name: address, smmu: Harness.smmu, streamID: StreamID(0x100))
+        #expect(
+            reason { () throws(Refusal) in try inventory.claim(address, for: one, under: Harness.grant) }
+                == .unknownDevice)
+        #expect(try inventory.smmu(of: address, for: one, under: Harness.grant, hardware: found) == Harness.smmu)
+        #expect(try inventory.claim(address, for: one, under: Harness.grant, hardware: found) == found)
+        #expect(inventory.owner(of: address) == one)
+        for other in [two] {
+            #expect(
+                reason { () throws(Refusal) in
+                    try inventory.claim(address, for: other, under: Harness.grant, hardware: found)
+                } == .deviceBusy)
+        }
+        var grant = Harness.grant
+        grant.devices = ["0000:02:*"]
+        #expect(
+            reason { () throws(Refusal) in
+                try inventory.smmu(of: address, for: one, under: grant, hardware: found)
+            } == .notGranted)
+        inventory.release(address, by: one)
+        #expect(try inventory.claim(address, for: two, under: Harness.grant, hardware: found) == found)
+    }
+
     @Test("A device is one session's until it is given back; to the same it is given again")
     func claim() throws {
         var inventory = inventory()
@@ -124,5 +151,25 @@ struct InventoryTests {
         #expect(reason { () throws(Refusal) in try inventory.admit(SessionID(2), under: Harness.grant) } == nil)
         inventory.releaseEverything(of: SessionID(1))
         #expect(reason { () throws(Refusal) in try inventory.admit(SessionID(3), under: Harness.grant) } == nil)
+    }
+
+    @Test("A template makes as many devices as its section says, and each number again once it is free")
+    func numberOfInstances() throws {
+        let template = DeviceTemplate(Harness.templates[0].device, instances: 3)
+        var inventory = HostInventory(devices: [], templates: [template])
+        for number in 0..<3 {
+            let device = try inventory.claim(name("virt"), for: one, under: Harness.grant)
+            #expect(device.name == name("virt:\(number)"))
+        }
+        func next(_ text: String) -> Reason? {
+            reason { () throws(Refusal) in try inventory.claim(name(text), for: two, under: Harness.grant) }
+        }
+        #expect(next("virt") == .unknownDevice && next("virt:3") == .unknownDevice)
+        // What the devices are behind does not depend on one being free.
+        let smmu = try inventory.smmu(of: name("virt"), for: two, under: Harness.grant)
+        #expect(smmu == template.device.smmu)
+        inventory.release(name("virt:1"), by: one)
+        let device = try inventory.claim(name("virt"), for: two, under: Harness.grant)
+        #expect(device.name == name("virt:1"))
     }
 }

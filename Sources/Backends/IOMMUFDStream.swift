@@ -1,0 +1,49 @@
+import BrokerCore
+import IOMMUFD
+import SMMUv3
+
+/// A device under a vSMMU of iommufd.
+final class IOMMUFDStream {
+    let device: HostDevice
+    let bound: BoundDevice
+    /// The guest's number.
+    private(set) var vsid: StreamID
+    /// What is in effect, as far as nobody else attaches the device.
+    var installation = Installation.abort
+    /// nil: a change of the vSID has failed, and could not be undone. Then there is no invalidation for the device.
+    private(set) var vdevice: VDevice?
+
+    init(_ device: HostDevice, _ bound: BoundDevice, as vsid: StreamID, in viommu: VIOMMU) throws(IOMMUError) {
+        (self.device, self.bound, self.vsid) = (device, bound, vsid)
+        vdevice = try VDevice(vsid, for: bound, in: viommu)
+    }
+
+    /// Whether the device may have cached translations.
+    var usesATS: Bool { device.hasATS && installation.usesATS }
+
+    /// Makes sure that the kernel has a number for it.
+    func requireVDevice(in viommu: VIOMMU) throws(IOMMUError) {
+        if vdevice == nil { vdevice = try VDevice(vsid, for: bound, in: viommu) }
+    }
+
+    /// Gives it another number, which counts from the next attachment on. A device has one at most, so that the old one
+    /// has to go first.
+    func renumber(_ new: StreamID, in viommu: VIOMMU) throws(IOMMUError) {
+        let old = vsid
+        vdevice = nil
+        do throws(IOMMUError) {
+            vdevice = try VDevice(new, for: bound, in: viommu)
+            vsid = new
+        } catch {
+            restore(old, in: viommu)
+            throw error
+        }
+    }
+
+    /// Gives the earlier number back, if the kernel lets us; else ``requireVDevice(in:)`` tries again.
+    func restore(_ old: StreamID, in viommu: VIOMMU) {
+        vdevice = nil
+        vsid = old
+        do throws(IOMMUError) { try requireVDevice(in: viommu) } catch { return }
+    }
+}

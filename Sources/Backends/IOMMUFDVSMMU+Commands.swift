@@ -1,0 +1,80 @@
+import BrokerCore
+import IOMMUFD
+import LinuxSystem
+import SMMUv3
+import Wire
+
+extension IOMMUFDVSMMU {
+    /// Does the guest's commands and waits for them, in one call of the kernel. Those that concern no stream here, or one
+    /// without anything cached, are left out: the kernel would stop at them.
+    func invalidate(_ commands: Span<Command>) -> InvalidationOutcome {
+        var (count, holdsATC) = (0, false)
+        for index in commands.indices where concerns(commands[index]) {
+            count += 1
+            if commands[index].opcode == .atcInv { holdsATC = true }
+        }
+        if count == 0 { return .completed }
+        do throws(IOMMUError) {
+            try requireVDevices()
+            if count == commands.count {
+                try issue(commands)
+            } else {
+                forwarded.removeAll(keepingCapacity: true)
+                for index in commands.indices where concerns(commands[index]) { forwarded.append(commands[index]) }
+                try issueForwarded()
+            }
+            return .completed
+        } catch {
+            return error.cause == .timedOut && holdsATC ? .deviceTimedOut : .failed(BackendFailure(error))
+        }
+    }
+
+    private func concerns(_ command: Command) -> Bool {
+        switch command.opcode {
+        case .cfgiCD, .cfgiCDAll: stream(command.streamID)?.installation.state == .translate
+        case .atcInv: stream(command.streamID)?.usesATS ?? false
+        default: true
+        }
+    }
+
+    /// A stream without a number would stop a batch.
+    private func requireVDevices() throws(IOMMUError) {
+        for stream in streams where stream.vdevice == nil { try stream.requireVDevice(in: viommu) }
+    }
+
+    /// Issues commands; twice where an erratum has each TLBI and CFGI done twice. Then the ATC_INVs are done again too: a
+    /// device could have refilled its cache from what the first TLBI has left.
+    func issue(_ commands: Span<Command>) throws(IOMMUError) {
+        try viommu.invalidate(commands)
+        if repeatsCommands { try viommu.invalidate(commands) }
+    }
+
+    /// Issues what is in ``forwarded``.
+    func issueForwarded() throws(IOMMUError) {
+        let commands = forwarded
+        try issue(commands.span)
+    }
+
+    /// Forgets all translations and CDs, and what devices keep.
+    func resynchronize() throws(IOMMUError) {
+        try requireVDevices()
+        forwarded.removeAll(keepingCapacity: true)
+        forwarded.append(.make(.tlbiNSNHAll))
+        for stream in streams where stream.installation.state == .translate {
+            forwarded.append(.cfgiCDAll(stream.vsid))
+            guard stream.usesATS else { continue }
+            forwarded.append(.atcInv(stream.vsid))
+            if smmu.registers.substreamIDSize > 0 { forwarded.append(.atcInv(stream.vsid, global: true)) }
+        }
+        try issueForwarded()
+    }
+}
+
+extension BackendFailure {
+    /// What a session is told of a call of the kernel that failed.
+    init(_ error: IOMMUError) {
+        self.init(
+            Status(rawValue: UInt32(bitPattern: error.errno.code)), error.operation,
+            advice: "the kernel says \(error.errno.name), \(error.advice)", isTransient: error.isTransient)
+    }
+}

@@ -7,7 +7,8 @@ let fuzzing = Context.environment["FUZZ"] == "1"
 /// Release builds do not check at run time that nobody touches a class's property while another access changes it.
 /// Whether two accesses overlap is decided by which of our functions calls which, so that debug builds, the tests and
 /// fuzzing, which all check it, run into the same overlaps. Most of these checks are in the loop that serves a request, a
-/// third of its instructions. What the compiler checks by itself it checks as before.
+/// third of its instructions. What the compiler checks by itself it checks as before; but with this setting it takes a span
+/// of a class's property for one that outlives the access, so that spans are made of parameters or local values.
 let unchecked = fuzzing ? [] : ["-enforce-exclusivity=unchecked"]
 
 /// What every Swift target is compiled with. The hot generic code of the model is used from other targets (the daemon,

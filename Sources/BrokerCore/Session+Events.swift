@@ -92,8 +92,7 @@ extension Session {
         if scratch.isEmpty { scratch = Array(repeating: EventRecord(), count: Limits.events) }
         // A device that faults for ever does not keep this going for ever.
         for _ in 0..<Self.drainRounds {
-            var slots = scratch.mutableSpan
-            let read = backend.readEvents(of: vsmmu, into: &slots)
+            let read = Self.read(vsmmu, of: backend, into: &scratch)
             let count = min(max(read.count, 0), scratch.count)
             if count == 0 && read.lost == 0 { break }
             let first = state.nextSequence.rawValue &+ read.lost
@@ -113,6 +112,13 @@ extension Session {
     }
 
     private static var drainRounds: Int { 64 }
+
+    private static func read(
+        _ vsmmu: VSMMUID, of backend: any TranslationBackend, into records: inout [EventRecord]
+    ) -> EventsRead {
+        var slots = records.mutableSpan
+        return backend.readEvents(of: vsmmu, into: &slots)
+    }
 
     /// Reads all that a source has, as far as there is room.
     func drainSource(of vsmmu: VSMMUID, at now: Instant) {

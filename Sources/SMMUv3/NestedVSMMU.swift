@@ -100,7 +100,6 @@ extension NestedVSMMU {
     ///
     /// The masks of Linux 7.3 for an SMMU with these ID registers.
     @inlinable
-    @inline(__always)
     public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)? {
         let range: UInt64 = ids.rangeInvalidation ? (ids.smallGranule52Bit ? 0x03f1_f000 : 0x01f1_f000) : 0
         let addressed: UInt64 = ids.rangeInvalidation ? 0xffff_ffff_ffff_ff01 : 0xffff_ffff_ffff_f001
@@ -124,8 +123,9 @@ extension NestedVSMMU {
         refusal(of: command, command.opcode, advertised: ids)
     }
 
-    /// The same for who knows the command's opcode already.
+    /// The same for who knows the command's opcode already. Inlined, so that a loop looks at the registers once.
     @inlinable
+    @inline(__always)
     public static func refusal(
         of command: Command, _ opcode: Command.Opcode?, advertised ids: IDRegisters
     ) -> NestedCommandRefusal? {
@@ -144,8 +144,7 @@ extension NestedVSMMU {
         }
     }
 
-    @inlinable
-    @inline(__always)
+    @usableFromInline
     static func asidRefusal(_ command: Command, _ ids: IDRegisters) -> NestedCommandRefusal? {
         !ids.asid16Bit && command.asid > 0xff ? .asidTooLarge : nil
     }

@@ -80,14 +80,16 @@ bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: res
 	$(SWIFT) build -c release --static-swift-stdlib --product smmu-brokerd
 	$(SWIFT) run -c release --static-swift-stdlib smmu-broker-bench
 
-fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
-	FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product FuzzModel
-	mkdir -p $(FUZZ_BUILD)/corpus
-	fuzzer="$$(FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --show-bin-path)/FuzzModel"; \
-	seeds=(); if [[ -d $(FUZZ_CORPUS) ]]; then seeds=($(FUZZ_CORPUS)); fi; \
-	SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
-	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
-	    $(FUZZ_BUILD)/corpus "$${seeds[@]}"
+fuzz: ## Fuzz the model, and the broker's rules with the model behind them, each for FUZZ_SECONDS (default 60)
+	for program in FuzzModel FuzzBroker; do \
+	    FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product $$program; \
+	    mkdir -p $(FUZZ_BUILD)/$$program; \
+	    fuzzer="$$(FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --show-bin-path)/$$program"; \
+	    seeds=(); if [[ -d $(FUZZ_CORPUS)/$$program ]]; then seeds=($(FUZZ_CORPUS)/$$program); fi; \
+	    SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
+	        $(FUZZ_BUILD)/$$program "$${seeds[@]}"; \
+	done
 
 coverage-doc: ## Write docs/model-coverage.md from the rules and the names of the tests
 	python3 Tests/Checks/coverage.py

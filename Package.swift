@@ -51,7 +51,7 @@ let package = Package(
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: fuzzed),
         .target(name: "JSON", swiftSettings: swift),
-        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "UnitConfig", swiftSettings: swift),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
 
@@ -66,7 +66,7 @@ let package = Package(
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
 
         // Layer 3: the rules
-        .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: swift),
+        .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: fuzzed),
         .target(
             name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
@@ -74,7 +74,7 @@ let package = Package(
         // Layer 4: the shell
         .target(
             name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "IOMMUFD", "LinuxSystem", "SMMUv3", "Wire"],
-            swiftSettings: swift),
+            swiftSettings: fuzzed),
         .target(
             name: "Server",
             dependencies: [
@@ -227,6 +227,11 @@ if fuzzing {
             name: "FuzzModel", dependencies: ["CFuzzDriver", "Lockstep", "Scenarios"],
             swiftSettings: fuzzed + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
+        .executableTarget(
+            name: "FuzzBroker",
+            dependencies: ["CFuzzDriver", "Backends", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: fuzzed + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
     ]
-    package.products.append(.executable(name: "FuzzModel", targets: ["FuzzModel"]))
+    package.products += ["FuzzModel", "FuzzBroker"].map { .executable(name: $0, targets: [$0]) }
 }

@@ -80,7 +80,7 @@ let package = Package(
         // Layer 5: executables
         .executableTarget(
             name: "smmu-brokerd",
-            dependencies: ["Server", "Backends", "Configuration", "LinuxSystem", "Systemd", "Wire"],
+            dependencies: ["Server", "Backends", "BrokerCore", "Configuration", "LinuxSystem", "Systemd", "Wire"],
             swiftSettings: swift),
         .executableTarget(name: "vmm-example", dependencies: ["CSMMUBroker"], cSettings: c),
         .executableTarget(

@@ -30,6 +30,13 @@ package struct HostDevice: Hashable, Sendable {
     }
 }
 
+/// The devices of the host itself, which no configuration describes. Safe to be asked by every session's thread.
+package protocol HardwareDevices: AnyObject, Sendable {
+    /// What is known of a device without taking it: its SMMU's name, not its registers. nil: there is none of this name
+    /// that could be given to a VMM. Reads files.
+    func find(_ name: Name) -> HostDevice?
+}
+
 /// What all sessions share: which devices there are, and whose they are. Safe to be called by every session's thread;
 /// never blocks for longer than another such call takes.
 package protocol DeviceDirectory: AnyObject, Sendable {

@@ -50,15 +50,16 @@ package struct HostInventory: Sendable {
 
     // MARK: Devices
 
+    /// `hardware`: the host's device of this name, if there is one.
     package mutating func claim(
-        _ name: Name, for session: SessionID, under grant: Grant
+        _ name: Name, for session: SessionID, under grant: Grant, hardware: HostDevice? = nil
     ) throws(Refusal) -> HostDevice {
         try check(name, under: grant)
         if let claim = claims.first(where: { $0.device.name == name }) {
             if claim.session == session { return claim.device }
             throw .busy(name)
         }
-        let device = try unclaimed(name)
+        let device = try unclaimed(name, hardware)
         claims.append(Claim(device: device, session: session))
         return device
     }
@@ -67,13 +68,15 @@ package struct HostInventory: Sendable {
         claims.removeAll { $0.device.name == name && $0.session == session }
     }
 
-    package func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU {
+    package func smmu(
+        of name: Name, for session: SessionID, under grant: Grant, hardware: HostDevice? = nil
+    ) throws(Refusal) -> PhysicalSMMU {
         try check(name, under: grant)
         if let claim = claims.first(where: { $0.device.name == name }) {
             if claim.session == session { return claim.device.smmu }
             throw .busy(name)
         }
-        return try unclaimed(name).smmu
+        return try unclaimed(name, hardware).smmu
     }
 
     /// A name that the grant does not cover gets the same answer whether there is such a device or not.
@@ -85,8 +88,8 @@ package struct HostInventory: Sendable {
             "[Grant \(grant.name)] does not let this client have `\(name)`: ask the operator to add it to Devices=.")
     }
 
-    private func unclaimed(_ name: Name) throws(Refusal) -> HostDevice {
-        if let device = devices.first(where: { $0.name == name }) { return device }
+    private func unclaimed(_ name: Name, _ hardware: HostDevice?) throws(Refusal) -> HostDevice {
+        if let device = devices.first(where: { $0.name == name }) ?? hardware { return device }
         if let template = templates.first(where: { $0.name == name }) { return try newInstance(of: template) }
         if let (template, number) = template(of: name), let device = instance(number, of: template) { return device }
         throw Refusal(

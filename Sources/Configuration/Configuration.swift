@@ -19,7 +19,12 @@ package struct Configuration: Sendable {
     /// Sessions of all grants together.
     package var maximumSessions = 256
 
-    package enum Backend: String, Hashable, Sendable, CaseIterable { case model }
+    package enum Backend: String, Hashable, Sendable, CaseIterable {
+        /// Software SMMUs and the devices of the configuration.
+        case model
+        /// The host's SMMUs and devices; no device is in the configuration.
+        case iommufd
+    }
 
     /// How many faults of one context reach the journal.
     package struct JournalSettings: Hashable, Sendable {

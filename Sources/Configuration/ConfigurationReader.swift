@@ -39,9 +39,22 @@ package struct ConfigurationReader {
         }
         finish(readBroker(SectionReader(.broker, sections[.broker]?.first ?? .builtIn(.broker))))
         finish(readJournal(SectionReader(.journal, sections[.journal]?.first ?? .builtIn(.journal))))
-        readSMMUs(sections[.smmu] ?? BuiltIn.smmuNames.map { .builtIn(.smmu, $0) })
-        readDevices(sections[.device])
+        if configuration.backend == .model {
+            readSMMUs(sections[.smmu] ?? BuiltIn.smmuNames.map { .builtIn(.smmu, $0) })
+            readDevices(sections[.device])
+        } else {
+            configuration.devices = []
+            for section in (sections[.smmu] ?? []) + (sections[.device] ?? []) { reportUnused(section) }
+        }
         readGrants(sections[.grant] ?? [], namedDevices: (sections[.device] ?? []).compactMap(\.name))
+    }
+
+    private mutating func reportUnused(_ section: UnitSection) {
+        diagnostics.append(
+            Diagnostic(
+                .warning, section.location,
+                "[\(section.title.excerpt)] has no effect: with `Backend=\(configuration.backend.rawValue)` there are the "
+                    + "host's SMMUs and devices, by their PCI addresses"))
     }
 
     private mutating func finish(_ reader: SectionReader) {

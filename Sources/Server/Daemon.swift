@@ -41,7 +41,7 @@ package final class Daemon {
         loop = try EventLoop()
         self.services = services
         self.configuration = LiveConfiguration(configuration)
-        inventory = SharedInventory(configuration.devices)
+        inventory = SharedInventory(configuration.devices, hardware: services.hardware)
         journal = services.journal.makeQueue()
         let (journal, monitors) = (services.journal, services.monitors)
         setup = SessionSetup(

@@ -9,6 +9,8 @@ package struct DaemonServices: Sendable {
     package var journal: Journal
     /// Of a session's thread, which calls it.
     package var makeBackend: @Sendable (DescriptorTable) -> any TranslationBackend
+    /// The host's own devices, where the backend has them.
+    package var hardware: (any HardwareDevices)?
     /// Where faults go besides the journal.
     package var monitors: (any FaultSink)?
     /// Reads the configuration anew. May block: it is called in a thread of its own.
@@ -17,12 +19,12 @@ package struct DaemonServices: Sendable {
     package var epoch: Epoch
 
     package init(
-        journal: Journal, epoch: Epoch, monitors: (any FaultSink)? = nil,
+        journal: Journal, epoch: Epoch, monitors: (any FaultSink)? = nil, hardware: (any HardwareDevices)? = nil,
         load: @escaping @Sendable () -> LoadedConfiguration,
         makeBackend: @escaping @Sendable (DescriptorTable) -> any TranslationBackend
     ) {
         (self.journal, self.epoch, self.monitors, self.load) = (journal, epoch, monitors, load)
-        self.makeBackend = makeBackend
+        (self.makeBackend, self.hardware) = (makeBackend, hardware)
     }
 }
 

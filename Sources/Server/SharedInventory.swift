@@ -7,8 +7,11 @@ package import Wire
 /// system call.
 package final class SharedInventory: DeviceDirectory {
     private let inventory: Mutex<HostInventory>
+    private let hardware: (any HardwareDevices)?
 
-    package init(_ devices: [DeviceDefinition]) {
+    /// - Parameter hardware: the host's own devices; nil: they are not to be had.
+    package init(_ devices: [DeviceDefinition], hardware: (any HardwareDevices)? = nil) {
+        self.hardware = hardware
         inventory = Mutex(
             HostInventory(devices: devices.plain.map(\.device), templates: devices.templates.map(\.device)))
     }
@@ -23,12 +26,21 @@ package final class SharedInventory: DeviceDirectory {
     package func owner(of name: Name) -> SessionID? { inventory.withLock { $0.owner(of: name) } }
 
     package func claim(_ name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> HostDevice {
-        try inventory.withLock { inventory throws(Refusal) in try inventory.claim(name, for: session, under: grant) }
+        let found = find(name, grant)
+        return try inventory.withLock { inventory throws(Refusal) in
+            try inventory.claim(name, for: session, under: grant, hardware: found)
+        }
     }
 
     package func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU {
-        try inventory.withLock { inventory throws(Refusal) in try inventory.smmu(of: name, for: session, under: grant) }
+        let found = find(name, grant)
+        return try inventory.withLock { inventory throws(Refusal) in
+            try inventory.smmu(of: name, for: session, under: grant, hardware: found)
+        }
     }
+
+    /// Before the lock is taken, and only for those who may have the device.
+    private func find(_ name: Name, _ grant: Grant) -> HostDevice? { grant.allows(name) ? hardware?.find(name) : nil }
 
     package func release(_ name: Name, by session: SessionID) {
         inventory.withLock { $0.release(name, by: session) }

@@ -1,4 +1,5 @@
 import Backends
+import BrokerCore
 import Configuration
 import Glibc
 import LinuxSystem
@@ -79,11 +80,16 @@ enum Main {
             complain("\(error)")
             return .failure
         }
+        let onHardware = loaded.configuration.backend == .iommufd
         let monitors = MonitorHub()
         let services = DaemonServices(
             journal: journal, epoch: Epoch(UInt64.random(in: 1 ... .max)), monitors: monitors,
+            hardware: onHardware ? IOMMUFDDevices() : nil,
             load: { ConfigurationLoader.load(explicitFile: file) },
-            makeBackend: { descriptors in ModelBackend(descriptors: descriptors) })
+            makeBackend: { descriptors -> any TranslationBackend in
+                if onHardware { return IOMMUFDBackend(descriptors: descriptors) }
+                return ModelBackend(descriptors: descriptors)
+            })
         let daemon = try Daemon(loaded.configuration, services)
         daemon.files = loaded.files
         try daemon.obey(signals)

@@ -46,6 +46,33 @@ struct InventoryTests {
         } catch { return error.reason }
     }
 
+    @Test("A device of the host itself is claimed like any other, and only under its own name")
+    func hardware() throws {
+        var inventory = inventory()
+        let address = name("0000:01:00.0")
+        let found = HostDevice(name: address, smmu: Harness.smmu, streamID: StreamID(0x100))
+        #expect(
+            reason { () throws(Refusal) in try inventory.claim(address, for: one, under: Harness.grant) }
+                == .unknownDevice)
+        #expect(try inventory.smmu(of: address, for: one, under: Harness.grant, hardware: found) == Harness.smmu)
+        #expect(try inventory.claim(address, for: one, under: Harness.grant, hardware: found) == found)
+        #expect(inventory.owner(of: address) == one)
+        for other in [two] {
+            #expect(
+                reason { () throws(Refusal) in
+                    try inventory.claim(address, for: other, under: Harness.grant, hardware: found)
+                } == .deviceBusy)
+        }
+        var grant = Harness.grant
+        grant.devices = ["0000:02:*"]
+        #expect(
+            reason { () throws(Refusal) in
+                try inventory.smmu(of: address, for: one, under: grant, hardware: found)
+            } == .notGranted)
+        inventory.release(address, by: one)
+        #expect(try inventory.claim(address, for: two, under: Harness.grant, hardware: found) == found)
+    }
+
     @Test("A device is one session's until it is given back; to the same it is given again")
     func claim() throws {
         var inventory = inventory()

@@ -132,7 +132,9 @@ import UnitConfig
         ),
         (
             "[Broker]\nBackend=modell",
-            ["1.conf:2: error: [Broker] `Backend=modell` is none of: model: did you mean `model`?; model is in effect"]
+            [
+                "1.conf:2: error: [Broker] `Backend=modell` is none of: model, iommufd: did you mean `model`?; model is in effect"
+            ]
         ),
         (
             "[Broker]\nMaxSessions=0",
@@ -174,5 +176,18 @@ import UnitConfig
         #expect(result.configuration.devices == standard.configuration.devices)
         #expect(result.settings.map { $0.value } == standard.settings.map { $0.value })
         #expect(result.settings.allSatisfy { $0.origins.isEmpty })
+    }
+    @Test func withHardwareThereAreNoDevicesOfTheModel() {
+        let result = read(
+            "[Broker]\nBackend=iommufd\n[SMMU a]\nATS=no\n[Device disk0]\nStreamID=1\n"
+                + "[Grant vms]\nUser=alice\nDevices=0000:01:00.0 0000:02:*")
+        #expect(result.configuration.backend == .iommufd && result.configuration.devices.isEmpty)
+        #expect(result.configuration.grants.first?.devices == ["0000:01:00.0", "0000:02:*"])
+        #expect(result.settings.first?.value == "iommufd")
+        let unused = { (line: Int, title: String) in
+            "1.conf:\(line): warning: [\(title)] has no effect: with `Backend=iommufd` there are the host's SMMUs and "
+                + "devices, by their PCI addresses"
+        }
+        #expect(result.texts == [unused(3, "SMMU a"), unused(5, "Device disk0")])
     }
 }

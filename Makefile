@@ -13,8 +13,11 @@ FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
 CHECKS := layers sizes unsafe words links units coverage promises
+# The status of `make systemd-test` where it cannot be done.
+SKIP_STATUS ?= 0
 DEMO_PROGRAMS := smmu-brokerd smmuctl vmm-example
-DEBIAN_PACKAGES := git groff-base libsystemd-dev make python3 systemd valgrind xz-utils
+DEBIAN_PACKAGES := git groff-base libsystemd-dev make mmdebstrap python3 systemd systemd-container valgrind \
+    xz-utils
 
 # Where `make install` puts things, below DESTDIR. BUILD_DIR has the programs.
 DESTDIR ?=
@@ -39,7 +42,7 @@ CONFIGURATION = \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker:%,$(wildcard config/*.conf)) \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker/smmu-broker.conf.d:%,$(wildcard config/*.conf.d/*))
 
-.PHONY: all build release test lint format checks demo lab bench fuzz coverage-doc install uninstall install-deps clean help
+.PHONY: all build release test systemd-test lint format checks demo lab bench fuzz coverage-doc install uninstall install-deps clean help
 
 all: build
 
@@ -51,6 +54,11 @@ release: ## Build everything optimised, with the Swift runtime linked in
 
 test: lint checks build ## Lint, checks, build and all tests: the one test command
 	$(SWIFT) test
+
+systemd-test: ## Run the daemon under a systemd and journald of its own, in a container (as root; makes a Debian once)
+	@Tests/Systemd/run.sh can || exit $(SKIP_STATUS); \
+	for program in $(DEMO_PROGRAMS); do $(SWIFT) build -c release --static-swift-stdlib --product $$program; done; \
+	Tests/Systemd/run.sh run "$$($(SWIFT) build -c release --show-bin-path)"
 
 lint: ## Check the format of all Swift sources
 	$(SWIFT) format lint --strict --recursive --parallel $(LINTED)
@@ -97,7 +105,7 @@ install: ## Install what `make release` has built (DESTDIR=, PREFIX=/usr, SYSCON
 	    target="$(DESTDIR)$${pair%%:*}/$$(basename "$${pair#*:}")"; \
 	    [[ -e $$target ]] || install -D -m 644 "$${pair#*:}" "$$target"; \
 	done
-	@sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
+	@sed -i -E 's#/usr/(s?bin)/#$(PREFIX)/\1/#g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
 	@if [[ -z "$(DESTDIR)" ]]; then \
 	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload; udevadm trigger; journalctl --update-catalog;"; \
 	    echo "systemctl daemon-reload; systemctl enable --now smmu-brokerd"; \

@@ -87,7 +87,7 @@ final class IOMMUFDVSMMU {
     /// What is to be attached, which is never what is.
     private func hwpt(for installation: Installation, of stream: IOMMUFDStream) throws(IOMMUError) -> NestedHWPT {
         switch installation {
-        // The kernel makes an ABORT of what is not valid, of which hardware records nothing.
+        // No bit of an ILLEGAL STE is for the hardware: it aborts without an event.
         case .abort, .illegal: return aborting.other(than: stream.bound.attached)
         case .bypass: return bypassing.other(than: stream.bound.attached)
         case .stage1(let word0, let word1):

@@ -118,7 +118,8 @@ extension AccessReply {
     /// Terminated without an event before stage 1 said anything.
     static var unreached: AccessReply {
         AccessReply(
-            stage1: .abort, stage2: .notReached, ipa: IPA(rawValue: 0), permissions: [], recorded: false,
+            stage1: .abort, stage2: .notReached, ipa: IPA(rawValue: 0), permissions: Permissions(rawValue: 0),
+            recorded: false,
             event: EventRecord())
     }
 
@@ -136,8 +137,8 @@ extension AccessReply {
 extension AccessReply.Permissions {
     /// Those for unprivileged data.
     fileprivate init(_ permissions: SMMUModel.Permissions) {
-        self.init(rawValue: 0)
-        if permissions.contains(.unprivilegedRead) { insert(.read) }
-        if permissions.contains(.unprivilegedWrite) { insert(.write) }
+        let read = permissions.contains(.unprivilegedRead) ? Self.read.rawValue : 0
+        let write = permissions.contains(.unprivilegedWrite) ? Self.write.rawValue : 0
+        self.init(rawValue: read | write)
     }
 }

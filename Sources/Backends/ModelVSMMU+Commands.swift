@@ -13,8 +13,11 @@ extension ModelVSMMU {
     /// With the SMMU as a parameter: each access to it through the class is checked at run time.
     private func execute(_ commands: Span<Command>, on smmu: inout SoftwareSMMU<ModelMemory>) -> BackendFailure? {
         for index in commands.indices {
-            guard let command = physical(commands[index]) else { continue }
-            if case .illegal(let reason) = smmu.execute(command) { return Self.refused(command, reason) }
+            let given = commands[index]
+            guard let opcode = given.opcode else { return Self.refused(given, .unknownOpcode) }
+            guard let command = physical(given, opcode) else { continue }
+            let result = opcode == .tlbiNSNHAll ? smmu.execute(command) : smmu.execute(command, opcode)
+            if case .illegal(let reason) = result { return Self.refused(command, reason) }
         }
         return nil
     }
@@ -22,9 +25,9 @@ extension ModelVSMMU {
     /// A guest's command as the SMMU is to have it: with its StreamID, and the VMID. Nil when there is nothing to do: the
     /// stream is none of this vSMMU, or its device has no ATC.
     @inline(__always)
-    private func physical(_ command: Command) -> Command? {
+    private func physical(_ command: Command, _ opcode: Command.Opcode) -> Command? {
         var command = command
-        switch command.opcode {
+        switch opcode {
         case .cfgiCD, .cfgiCDAll:
             guard let index = index(of: command.streamID) else { return nil }
             command.d0.setBits(63, 32, UInt64(streams[index].streamID.rawValue))

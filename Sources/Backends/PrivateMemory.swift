@@ -57,8 +57,10 @@ struct PrivateMemory {
         }
         let slot = slots[page]
         let index = Self.word(of: address, in: slot)
-        used[Int(slot)] += (value != 0 ? 1 : 0) - (words[index] != 0 ? 1 : 0)
+        let before = words[index]
+        if before == value { return true }
         words[index] = value
+        if before == 0 || value == 0 { used[Int(slot)] += value == 0 ? -1 : 1 }
         return true
     }
 

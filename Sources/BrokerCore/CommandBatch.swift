@@ -23,7 +23,7 @@ struct CommandBatch {
     }
 
     mutating func begin() {
-        forwarded.removeAll(keepingCapacity: true)
+        if !forwarded.isEmpty { forwarded.removeAll(keepingCapacity: true) }
         (count, ignored, stop) = (0, 0, nil)
         (firstATC, lastATC, syncAfterATC) = (nil, nil, nil)
     }
@@ -38,20 +38,25 @@ struct CommandBatch {
         return stop == nil ? count : (lastATC ?? -1) + 1
     }
 
-    /// Takes commands for a vSMMU that advertises `ids`, up to the first at which it stops. Nobody else may be able to
-    /// change what `commands` shows: they are looked at more than once.
+    /// Takes a packet's commands for a vSMMU that advertises `ids`, up to the first at which it stops. Each is copied once,
+    /// and what is looked at and forwarded is the copy.
     mutating func take(
-        _ commands: Span<Command>, of vsmmu: VSMMUID, _ ids: IDRegisters, _ contexts: SortedTable<SessionState.Context>
+        _ commands: Records<Command>, in packet: RawSpan, of vsmmu: VSMMUID, _ ids: IDRegisters,
+        _ contexts: SortedTable<SessionState.Context>
     ) {
-        for index in commands.indices {
-            if !take(commands[index], of: vsmmu, ids, contexts) { return }
+        forwarded.reserveCapacity(commands.count)
+        let records = packet.extracting(commands.byteRange)
+        for index in 0..<commands.count {
+            if !take(Command.load(from: records, at: index &* Command.byteCount), of: vsmmu, ids, contexts) { return }
         }
     }
 
+    @inline(__always)
     private mutating func take(
         _ command: Command, of vsmmu: VSMMUID, _ ids: IDRegisters, _ contexts: SortedTable<SessionState.Context>
     ) -> Bool {
-        switch command.opcode {
+        let opcode = command.opcode
+        switch opcode {
         case .sync:
             guard isLegal(command, ids) else { return false }
             if firstATC != nil && syncAfterATC == nil { syncAfterATC = count }
@@ -65,11 +70,11 @@ struct CommandBatch {
             if isLegal(command, ids) { stop = .pageResponse }
             return false
         default:
-            if let refusal = NestedVSMMU.refusal(of: command, advertised: ids) {
+            if let refusal = NestedVSMMU.refusal(of: command, opcode, advertised: ids) {
                 stop = .illegal(refusal.rawValue)
                 return false
             }
-            forward(command, of: vsmmu, contexts)
+            if reachesBackend(command, opcode, of: vsmmu, contexts) { forwarded.append(command) }
         }
         count += 1
         return true
@@ -81,24 +86,25 @@ struct CommandBatch {
         return false
     }
 
-    private mutating func forward(
-        _ command: Command, of vsmmu: VSMMUID, _ contexts: SortedTable<SessionState.Context>
-    ) {
-        switch command.opcode {
-        case .cfgiCD, .cfgiCDAll, .atcInv:
-            let isATC = command.opcode == .atcInv
-            guard let index = contexts.index(of: ContextKey(vsmmu, command.streamID)),
-                isATC ? contexts[index].installed.usesATS : contexts[index].installed.state == .translate
-            else {
-                ignored += 1
-                return
-            }
-            if isATC {
-                lastATC = count
-                if firstATC == nil { firstATC = count }
-            }
-        default: break
+    /// Whether a legal command has something to do: what names a stream concerns only one that is attached, and whose
+    /// translation caches CDs or whose device caches translations.
+    @inline(__always)
+    private mutating func reachesBackend(
+        _ command: Command, _ opcode: Command.Opcode?, of vsmmu: VSMMUID,
+        _ contexts: SortedTable<SessionState.Context>
+    ) -> Bool {
+        guard opcode == .cfgiCD || opcode == .cfgiCDAll || opcode == .atcInv else { return true }
+        let isATC = opcode == .atcInv
+        guard let index = contexts.index(of: ContextKey(vsmmu, command.streamID)),
+            isATC ? contexts[index].installed.usesATS : contexts[index].installed.state == .translate
+        else {
+            ignored += 1
+            return false
         }
-        forwarded.append(command)
+        if isATC {
+            lastATC = count
+            if firstATC == nil { firstATC = count }
+        }
+        return true
     }
 }

@@ -8,6 +8,8 @@ package struct EventRing {
     package static let capacity = 1024
     /// Notices that may wait before reading stops; those of health beyond it replace their context's last one.
     package static let noticeCapacity = 64
+    /// Notices that may wait at all.
+    package static let lossCapacity = 1024
 
     /// Whose a record is, beside the record itself.
     fileprivate struct Tag {
@@ -73,11 +75,13 @@ extension EventRing {
         let start = Self.slot(tail)
         let free = min(Self.capacity - count, Self.capacity - start)
         var slots = records.mutableSpan
+        // The toolchain has no other name for it: `extracting` has been renamed to this.
         var part = slots._mutatingExtracting(start..<start + free)
         var result = read(&part)
         result.count = min(max(result.count, 0), free)
         if result.lost > 0 {
-            appendLoss(result.lost, EventHeader(sequence: sequence, vsmmu: vsmmu, generation: generation))
+            appendLoss(
+                result.lost, .kernelQueue, EventHeader(sequence: sequence, vsmmu: vsmmu, generation: generation))
         }
         let first = EventSequence(sequence.rawValue &+ result.lost)
         for index in 0..<result.count {
@@ -93,9 +97,13 @@ extension EventRing {
         records[Self.slot(tail - UInt64(count) + UInt64(index))]
     }
 
-    private mutating func appendLoss(_ count: UInt64, _ header: EventHeader) {
+    /// Whether ``appendLoss(_:_:_:)`` is bounded by what waits already.
+    package var hasRoomForLoss: Bool { markers.count < Self.lossCapacity }
+
+    /// Records that are missing behind the newest; `header` has the number of the first of them.
+    package mutating func appendLoss(_ count: UInt64, _ place: LossNotice.Place, _ header: EventHeader) {
         markers.append(
-            Marker(position: tail, header: header, notice: .lost(LossNotice(count: count, place: .kernelQueue))))
+            Marker(position: tail, header: header, notice: .lost(LossNotice(count: count, place: place))))
     }
 
     /// A notice without a number of its own: its header carries that of the next record.

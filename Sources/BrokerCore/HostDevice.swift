@@ -37,6 +37,16 @@ package protocol HardwareDevices: AnyObject, Sendable {
     func find(_ name: Name) -> HostDevice?
 }
 
+/// As many devices as sessions attach: `NAME:0`, `NAME:1`…, with StreamIDs from the template's own on.
+package struct DeviceTemplate: Hashable, Sendable {
+    package var device: HostDevice
+    /// How many there may be at the same time: so many StreamIDs are theirs.
+    package var instances: UInt32
+
+    package init(_ device: HostDevice, instances: UInt32) { (self.device, self.instances) = (device, instances) }
+    package var name: Name { device.name }
+}
+
 /// What all sessions share: which devices there are, and whose they are. Safe to be called by every session's thread;
 /// never blocks for longer than another such call takes.
 package protocol DeviceDirectory: AnyObject, Sendable {

@@ -4,7 +4,7 @@ package import Wire
 /// The host's devices and templates, and whose they are: the rules of a ``DeviceDirectory``, as a value.
 package struct HostInventory: Sendable {
     private var devices: [HostDevice]
-    private var templates: [HostDevice]
+    private var templates: [DeviceTemplate]
     private var claims: [Claim] = []
     private var sessions: [Admitted] = []
 
@@ -18,13 +18,12 @@ package struct HostInventory: Sendable {
         var grant: String
     }
 
-    /// `templates`: each by its own name; its instances are `NAME:0`, `NAME:1`…, with StreamIDs from its own on.
-    package init(devices: [HostDevice], templates: [HostDevice]) {
+    package init(devices: [HostDevice], templates: [DeviceTemplate]) {
         (self.devices, self.templates) = (devices, templates)
     }
 
     /// What a reload has found. Devices in use stay their sessions', as they are, until they are given back.
-    package mutating func replace(devices: [HostDevice], templates: [HostDevice]) {
+    package mutating func replace(devices: [HostDevice], templates: [DeviceTemplate]) {
         (self.devices, self.templates) = (devices, templates)
     }
 
@@ -76,6 +75,7 @@ package struct HostInventory: Sendable {
             if claim.session == session { return claim.device.smmu }
             throw .busy(name)
         }
+        if let template = templates.first(where: { $0.name == name }) { return template.device.smmu }
         return try unclaimed(name, hardware).smmu
     }
 
@@ -100,7 +100,7 @@ package struct HostInventory: Sendable {
     // MARK: Templates
 
     /// The template of `NAME:N`, and N as it is written there and nowhere else: without leading zeros.
-    private func template(of name: Name) -> (template: HostDevice, number: UInt32)? {
+    private func template(of name: Name) -> (template: DeviceTemplate, number: UInt32)? {
         let text = name.description
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let digits = text[text.index(after: colon)...]
@@ -109,28 +109,41 @@ package struct HostInventory: Sendable {
         return templates.first { $0.name.description == prefix }.map { ($0, number) }
     }
 
-    /// The instance of the lowest number that is free.
-    private func newInstance(of template: HostDevice) throws(Refusal) -> HostDevice {
-        // Each claim and each device can be in the way of one number.
-        for number in 0...UInt32(clamping: claims.count + devices.count) {
-            if let device = instance(number, of: template) { return device }
+    /// The instance of the lowest number that is free: every claim is looked at once, however many there are, because all
+    /// sessions wait meanwhile.
+    private func newInstance(of template: DeviceTemplate) throws(Refusal) -> HostDevice {
+        var isTaken = [Bool](repeating: false, count: Int(min(template.instances, mostNumbers)))
+        let first = template.device.streamID.rawValue
+        func note(_ device: HostDevice) {
+            guard device.smmu.name == template.device.smmu.name, device.streamID.rawValue >= first else { return }
+            let number = Int(device.streamID.rawValue - first)
+            if number < isTaken.count { isTaken[number] = true }
+        }
+        for device in devices { note(device) }
+        for claim in claims { note(claim.device) }
+        // A device of before a reload can have a free number's name, and another StreamID.
+        for number in isTaken.indices where !isTaken[number] {
+            if let device = instance(UInt32(number), of: template) { return device }
         }
         throw Refusal(
             .unknownDevice, .noDevice,
-            "The template `\(template.name)` has no StreamID left, or too long a name for one more device: the operator "
-                + "has to change its section.")
+            "All \(template.instances) devices of the template `\(template.name)` are in use, or its name is too long for one "
+                + "more: wait until one is given back, or have Instances= of its section raised.")
     }
 
+    /// Each claim and each device can be in the way of one number by its StreamID, and of one by its name.
+    private var mostNumbers: UInt32 { UInt32(clamping: 2 * (claims.count + devices.count) + 1) }
+
     /// nil when the name or the StreamID is taken, or there is none.
-    private func instance(_ number: UInt32, of template: HostDevice) -> HostDevice? {
-        let (stream, overflow) = template.streamID.rawValue.addingReportingOverflow(number)
-        guard !overflow, let name = Name("\(template.name):\(number)") else { return nil }
-        func inTheWay(_ device: HostDevice) -> Bool {
-            device.name == name || (device.smmu.name == template.smmu.name && device.streamID == StreamID(stream))
+    private func instance(_ number: UInt32, of template: DeviceTemplate) -> HostDevice? {
+        let (stream, overflow) = template.device.streamID.rawValue.addingReportingOverflow(number)
+        guard number < template.instances, !overflow, let name = Name("\(template.name):\(number)") else { return nil }
+        var device = template.device
+        (device.name, device.streamID) = (name, StreamID(stream))
+        func inTheWay(_ other: HostDevice) -> Bool {
+            other.name == name || (other.smmu.name == device.smmu.name && other.streamID == device.streamID)
         }
         if devices.contains(where: inTheWay) || claims.contains(where: { inTheWay($0.device) }) { return nil }
-        var device = template
-        (device.name, device.streamID) = (name, StreamID(stream))
         return device
     }
 }

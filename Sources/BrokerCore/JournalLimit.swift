@@ -33,6 +33,9 @@ package struct JournalMeter: Hashable, Sendable {
         return (true, suppressed)
     }
 
+    /// What was let through is suppressed after all, for another reason.
+    mutating func takeBack(_ verdict: (journal: Bool, suppressed: UInt64)) { suppressed = verdict.suppressed + 1 }
+
     /// When there will be something to tell; nil while nothing is suppressed.
     package var deadline: Instant? { suppressed > 0 ? windowEnd : nil }
 

@@ -27,7 +27,7 @@ package struct ReceivedFile: Hashable, Sendable {
         /// A memfd, or a file of a tmpfs.
         case shmem
         case hugetlb
-        /// A connected AF_UNIX, SOCK_SEQPACKET socket.
+        /// One end of a pair of AF_UNIX, SOCK_SEQPACKET sockets.
         case seqPacketSocket
         case eventFD
         case other

@@ -35,6 +35,10 @@ extension Session {
             known = try backend.respond(response, to: request.stag, of: request.vsid, on: request.vsmmu)
         }
         if let failure { throw .hostFailure(failure, "The transaction is still stalled: send the answer again") }
+        stalls.remove {
+            $0.key == ContextKey(request.vsmmu, request.vsid)
+                && (request.code == .terminateAll || $0.tag == request.stag)
+        }
         if known { return done(call, &reply) }
         throw Refusal(
             .unknownStallTag, .notFound,
@@ -55,6 +59,7 @@ extension Session {
             size: request.size)
         let place = AccessReply.byteCount..<AccessReply.byteCount + request.size
         if writes { reply.copy(packet.extracting(request.data.byteRange), to: place.lowerBound) }
+        // The toolchain has no other name for it: `extracting` has been renamed to this.
         var data = reply._mutatingExtracting(place)
         var answer = backend.access(access, data: &data)
         answer.size = min(answer.size, UInt32(request.size))

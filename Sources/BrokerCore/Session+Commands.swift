@@ -6,10 +6,8 @@ extension Session {
         _ request: CommandsRequest, _ call: Call, _ packet: RawSpan, _ reply: inout MutableRawSpan
     ) throws(Refusal) -> Answer {
         let index = try workingVSMMUIndex(request.vsmmu)
-        received.removeAll(keepingCapacity: true)
-        request.append(to: &received, from: packet)
         batch.begin()
-        batch.take(received.span, of: request.vsmmu, state.vsmmus[index].advertised, state.contexts)
+        batch.take(request.commands, in: packet, of: request.vsmmu, state.vsmmus[index].advertised, state.contexts)
         try runBatch(on: request.vsmmu)
         let header = ReplyHeader(to: call.header, completed: UInt32(batch.count))
         return Answer(byteCount: header.encode(into: &reply))

@@ -115,6 +115,7 @@ extension Session {
             meter.key = newKey
             meters.insert(meter)
         }
+        stalls.rename(key, to: newKey)
         effects.insert(.contexts)
         return done(call, &reply)
     }
@@ -136,6 +137,7 @@ extension Session {
     /// The context is gone from the backend.
     func forget(_ key: ContextKey, _ device: Name) {
         commit(.detached(key))
+        stalls.remove { $0.key == key }
         if var meter = meters.remove(key), let count = meter.journal.takeSuppressed() {
             observer.saw(.suppressedFaults(device: device, count: count))
         }

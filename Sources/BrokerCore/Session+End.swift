@@ -22,7 +22,8 @@ extension Session {
         context.directory.releaseEverything(of: context.id)
         if let old = state.subscription { discard(old.socket) }
         commit(.ended)
-        observer.saw(.ended)
+        // A connection that was nobody's is not worth a line.
+        if hasBegun { observer.saw(.ended) }
         return nil
     }
 

@@ -13,7 +13,8 @@ extension Session {
         guard files[0].kind == .seqPacketSocket else {
             throw Refusal(
                 .notSocket, .invalid,
-                "The descriptor is no connected SOCK_SEQPACKET socket of AF_UNIX: pass one end of a socketpair.")
+                "The descriptor is no end of a pair of SOCK_SEQPACKET sockets of AF_UNIX: pass one that socketpair made."
+            )
         }
         if request.vsmmu != .every { _ = try vsmmuIndex(request.vsmmu) }
         if let old = state.subscription { discard(old.socket) }
@@ -81,6 +82,38 @@ extension Session {
         return takeEffects()
     }
 
+    /// Reads all that a source has, because its vSMMU goes, or begins a new generation, which its records must not get.
+    /// What the owner's ring has no room for goes to the journal and to monitors all the same; the owner is told how many
+    /// that were.
+    func drainSourceForGood(of vsmmu: VSMMUID, at now: Instant) {
+        drainSource(of: vsmmu, at: now)
+        guard !ring.hasRoom, ring.hasRoomForLoss, let index = state.vsmmus.index(of: vsmmu) else { return }
+        let (generation, start) = (state.vsmmus[index].generation, state.nextSequence)
+        if scratch.isEmpty { scratch = Array(repeating: EventRecord(), count: Limits.events) }
+        // A device that faults for ever does not keep this going for ever.
+        for _ in 0..<Self.drainRounds {
+            var slots = scratch.mutableSpan
+            let read = backend.readEvents(of: vsmmu, into: &slots)
+            let count = min(max(read.count, 0), scratch.count)
+            if count == 0 && read.lost == 0 { break }
+            let first = state.nextSequence.rawValue &+ read.lost
+            commit(.numbered(next: EventSequence(first &+ UInt64(count))))
+            counts.events += UInt64(count)
+            for position in 0..<count {
+                let sequence = EventSequence(first &+ UInt64(position))
+                tell(scratch[position], sequence, of: vsmmu, generation, at: now)
+            }
+        }
+        let lost = state.nextSequence.rawValue &- start.rawValue
+        if lost == 0 { return }
+        ring.appendLoss(lost, .subscriber, EventHeader(sequence: start, vsmmu: vsmmu, generation: generation))
+        counts.eventsLost &+= lost
+        effects.insert(.delivery)
+        observer.saw(.lostEvents(vsmmu: vsmmu, count: lost))
+    }
+
+    private static var drainRounds: Int { 64 }
+
     /// Reads all that a source has, as far as there is room.
     func drainSource(of vsmmu: VSMMUID, at now: Instant) {
         while readOnce(vsmmu, at: now) {}
@@ -115,13 +148,8 @@ extension Session {
     ) {
         guard let hello = state.hello else { return }
         let key = ContextKey(vsmmu, record.streamID)
-        let verdict: (journal: Bool, suppressed: UInt64)
-        if let meter = meters.index(of: key) {
-            meters[meter].events += 1
-            verdict = meters[meter].journal.count(at: now, context.journalLimit)
-        } else {
-            verdict = strayJournal.count(at: now, context.journalLimit)
-        }
+        let verdict = admitToJournal(key, at: now)
+        if let tag = record.stallTag { stalls.add(StallTag(UInt32(tag)), of: key, at: now) }
         if !verdict.journal { counts.journalSuppressed += 1 }
         observer.sawFault(
             ObservedFault(
@@ -132,10 +160,34 @@ extension Session {
 
     // MARK: The journal's limit
 
+    /// A context has its limit, and all of them have one together: attaching a device anew gives no more.
+    private func admitToJournal(_ key: ContextKey, at now: Instant) -> (journal: Bool, suppressed: UInt64) {
+        let contexts = UInt64(clamping: max(1, grant?.quota.contexts ?? 1))
+        let (burst, overflow) = journalLimit.burst.multipliedReportingOverflow(by: contexts)
+        let whole = JournalLimit(
+            burst: overflow ? .max : burst, intervalMilliseconds: journalLimit.intervalMilliseconds)
+        guard let index = meters.index(of: key) else {
+            return Self.admit(&strayJournal, journalLimit, &wholeJournal, whole, at: now)
+        }
+        meters[index].events += 1
+        return Self.admit(&meters[index].journal, journalLimit, &wholeJournal, whole, at: now)
+    }
+
+    private static func admit(
+        _ meter: inout JournalMeter, _ limit: JournalLimit, _ all: inout JournalMeter, _ whole: JournalLimit,
+        at now: Instant
+    ) -> (journal: Bool, suppressed: UInt64) {
+        let verdict = meter.count(at: now, limit)
+        if !verdict.journal || all.count(at: now, whole).journal { return verdict }
+        meter.takeBack(verdict)
+        return (false, 0)
+    }
+
     /// The first time at which ``timeout(at:)`` has something to do. Of records that name no context the next one that is
     /// let through has the count.
     package var deadline: Instant? {
-        var first: Instant?
+        var first = stalls.first
+        if let quarantineRetry { first = first.map { min($0, quarantineRetry) } ?? quarantineRetry }
         for index in meters.indices {
             guard let deadline = meters[index].journal.deadline else { continue }
             first = first.map { min($0, deadline) } ?? deadline
@@ -150,6 +202,8 @@ extension Session {
             else { continue }
             observer.saw(.suppressedFaults(device: state.contexts[context].device.name, count: count))
         }
+        answerStalls(at: now)
+        retryQuarantine(at: now)
         return takeEffects()
     }
 }

@@ -16,9 +16,29 @@ extension Session {
             tellHealth(of: index)
         }
         let target = Target(installation: .abort, illegal: state.contexts[index].illegal)
-        _ = install(target, ste: state.contexts[index].ste, at: index)
+        if install(target, ste: state.contexts[index].ste, at: index) != nil {
+            // At once: who says this has no clock.
+            quarantineRetry = Instant(nanoseconds: 0)
+        }
         return true
     }
+
+    /// What the host has refused an operator is asked for again, until it is so or not wanted any more.
+    func retryQuarantine(at now: Instant) {
+        guard let retry = quarantineRetry, retry <= now else { return }
+        quarantineRetry = nil
+        for index in state.contexts.indices {
+            let context = state.contexts[index]
+            guard context.quarantined, context.installed != .abort else { continue }
+            let target = Target(installation: .abort, illegal: context.illegal)
+            if install(target, ste: context.ste, at: index) != nil {
+                quarantineRetry = now.advanced(byMilliseconds: Self.quarantineRetryMilliseconds)
+            }
+            effects.insert(.contexts)
+        }
+    }
+
+    private static var quarantineRetryMilliseconds: UInt64 { 100 }
 
     /// A quarantined device may translate again: as the last STE of its guest says. False: no such device here.
     package func release(_ device: Name) -> Bool {

@@ -43,7 +43,7 @@ extension Session {
                 .vsmmuInUse, .busy, "\(count) devices are attached to vSMMU \(request.vsmmu): detach them first.")
         }
         // What its source still has is the owner's, and nobody could ask for it afterwards.
-        drainSource(of: request.vsmmu, at: call.now)
+        drainSourceForGood(of: request.vsmmu, at: call.now)
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
         effects.insert(.eventSources)
@@ -137,7 +137,8 @@ extension Session {
         let id = request.vsmmu
         let index = try vsmmuIndex(id)
         // Records from before the reset must carry the generation from before it.
-        drainSource(of: id, at: call.now)
+        drainSourceForGood(of: id, at: call.now)
+        stalls.remove { $0.vsmmu == id }
         commit(.reset(id))
         effects.insert(.contexts)
         reports.removeAll(keepingCapacity: true)

@@ -4,6 +4,7 @@ package import Wire
 /// One session: takes packets, decides by the rules, has the backend do what is allowed, and writes the reply.
 ///
 /// For one thread. It makes no system call and reads no clock.
+@usableFromInline
 package final class Session {
     /// Everything a session is made with.
     package struct Context {
@@ -47,6 +48,8 @@ package final class Session {
     var observer: any SessionObserver { context.observer }
     /// The one that counts now; nil: nothing more may be had.
     var grant: Grant?
+    /// The one that counts now.
+    package var journalLimit: JournalLimit
 
     /// Changed by ``commit(_:)`` alone.
     package var state: SessionState { current }
@@ -56,23 +59,32 @@ package final class Session {
     var meters = SortedTable<ContextMeter>()
     /// Of records that name no context.
     var strayJournal = JournalMeter()
+    /// Of all records together.
+    var wholeJournal = JournalMeter()
+    /// Transactions that wait for an answer.
+    var stalls = StallDeadlines()
+    /// When to try again what an operator wants and the host has refused; nil: there is nothing.
+    var quarantineRetry: Instant?
+    /// There has been a HELLO that was granted.
+    package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
-    var received: [Command] = []
     var batch = CommandBatch()
     var reports: [ContextReport] = []
     var named: [Bool] = []
 
     var effects: Effects = []
     var discarded: [ResourceID] = []
+    /// For records that the ring has no room for; allocated when there are some.
+    var scratch: [EventRecord] = []
     var ending = Ending()
 
     package init(_ context: Context) {
         self.context = context
-        grant = context.grant
+        (grant, journalLimit) = (context.grant, context.journalLimit)
     }
 
     /// The one door for every change of state: noted first, then made, and both before the reply is written (I7).
@@ -95,7 +107,7 @@ package final class Session {
             answer = try perform(request, Call(header: header, now: now), packet, files, &reply)
         } catch {
             counts.refusals += 1
-            observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none))
+            observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none, error.text))
             answer = Answer(byteCount: error.encode(to: header, into: &reply))
         }
         answer.effects.formUnion(takeEffects())
@@ -134,20 +146,21 @@ package final class Session {
     }
 
     /// What has changed that the session's loop has to look at.
+    @usableFromInline
     package struct Effects: OptionSet, Hashable, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
+        @usableFromInline package let rawValue: UInt8
+        @inlinable package init(rawValue: UInt8) { self.rawValue = rawValue }
         /// As every option set has it. Here, because the general one is not specialised for other targets, and the
         /// session's loop asks a few times for each request.
-        package func contains(_ other: Effects) -> Bool { rawValue & other.rawValue == other.rawValue }
+        @inlinable package func contains(_ other: Effects) -> Bool { rawValue & other.rawValue == other.rawValue }
         /// ``Session/eventSources``.
-        package static let eventSources = Effects(rawValue: 1)
+        @inlinable package static var eventSources: Effects { Effects(rawValue: 1) }
         /// ``Session/subscription``, or something is there to be delivered.
-        package static let delivery = Effects(rawValue: 2)
+        @inlinable package static var delivery: Effects { Effects(rawValue: 2) }
         /// Descriptors that the session no longer needs: ``Session/takeDiscarded()``.
-        package static let discarded = Effects(rawValue: 4)
+        @inlinable package static var discarded: Effects { Effects(rawValue: 4) }
         /// ``Session/contextSnapshots()`` gives something new.
-        package static let contexts = Effects(rawValue: 8)
+        @inlinable package static var contexts: Effects { Effects(rawValue: 8) }
     }
 }
 

@@ -48,7 +48,10 @@ package enum SessionNotice: Hashable, Sendable {
     /// It was not possible to resynchronize it: its devices abort.
     case vsmmuFailed(vsmmu: VSMMUID, BackendFailure)
     case deviceTimedOut(vsmmu: VSMMUID)
+    /// Nobody answered a stalled transaction of this device in time: it was aborted.
+    case stallTimedOut(device: Name)
     case health(device: Name, HealthNotice.State)
-    case refused(RequestType?, Reason)
+    /// The text is the one that the client is told.
+    case refused(RequestType?, Reason, String)
     case ended
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -85,8 +86,9 @@ int clinux_descriptor_kind(int fd) {
     if (domain >= 0) {
         struct sockaddr_un peer;
         socklen_t size = sizeof peer;
-        int connected = getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
-        return domain == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_SEQPACKET && connected
+        /* Of a pair neither end has a name. What was connected to a listening socket has a peer with that one's. */
+        bool paired = getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && size == sizeof peer.sun_family;
+        return domain == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_SEQPACKET && paired
                    ? CLINUX_DESCRIPTOR_SEQPACKET
                    : CLINUX_DESCRIPTOR_OTHER;
     }

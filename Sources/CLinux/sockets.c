@@ -153,3 +153,34 @@ int64_t clinux_socket_send(int fd, const void *bytes, size_t count, const int *f
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
 }
+
+int clinux_socket_name(int fd) {
+    sa_family_t family = AF_UNIX;
+    /* Without a path the kernel chooses an abstract name. */
+    return result(bind(fd, (const struct sockaddr *)&family, sizeof family));
+}
+
+static int set_pass_credentials(int fd, int pass) {
+    return result(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &pass, sizeof pass));
+}
+
+int clinux_socket_send_only(int fd) {
+    if (shutdown(fd, SHUT_RD) < 0)
+        return -errno;
+    /* Credentials come with every packet, so that an empty one differs from the end. */
+    int error = set_pass_credentials(fd, 1);
+    if (error < 0)
+        return error;
+    for (;;) {
+        char byte;
+        struct iovec vector = {.iov_base = &byte, .iov_len = sizeof byte};
+        struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+        ssize_t bytes = recvmsg(fd, &message, MSG_DONTWAIT);
+        if (bytes < 0 && errno == EINTR)
+            continue;
+        /* There is no room for what comes along: descriptors are closed by the kernel. */
+        if (bytes < 0 || (bytes == 0 && (message.msg_flags & MSG_CTRUNC) == 0))
+            break;
+    }
+    return set_pass_credentials(fd, 0);
+}

@@ -82,15 +82,17 @@ package final class EventLoop {
         turnBegan = .now
         turnCount &+= 1
         if let deadline, deadline <= turnBegan { fireTimers() }
+        var isPosted = false
         for index in 0..<ready {
             let event = batch[index]
             if event.token == RegistrationTable.wakeup {
                 poster.clear()
+                isPosted = true
             } else if let handler = registrations.handler(of: event.token) {
                 handler.handle(event.readiness, on: self)
             }
         }
-        for work in poster.takeAll() { work(self) }
+        if isPosted { for work in poster.takeAll() { work(self) } }
     }
 
     private func fireTimers() {

@@ -34,6 +34,7 @@ struct TimerQueue {
     /// The earliest deadline.
     var next: MonotonicTime? {
         mutating get {
+            if heap.isEmpty { return nil }
             dropForgotten()
             return heap.first?.deadline
         }

@@ -2,7 +2,7 @@ import CLinux
 
 /// What a descriptor is, of those that are not memory.
 package enum DescriptorKind: Hashable, Sendable {
-    /// A connected AF_UNIX, SOCK_SEQPACKET socket.
+    /// One end of a pair of AF_UNIX, SOCK_SEQPACKET sockets: neither has a name.
     case seqPacketSocket
     case eventFD
     case other

@@ -1,12 +1,15 @@
 package import CLinux
 
 /// What a descriptor is ready for, or waited for.
+@usableFromInline
 package struct Readiness: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt32
+    @usableFromInline package let rawValue: UInt32
     @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
     /// As every option set has it. Here, because the general one is not specialised for other targets.
-    package func contains(_ other: Readiness) -> Bool { rawValue & other.rawValue == other.rawValue }
+    @inlinable package func contains(_ other: Readiness) -> Bool { rawValue & other.rawValue == other.rawValue }
 
+    /// As `[]`, for the same reason.
+    @inlinable package static var none: Readiness { Readiness(rawValue: 0) }
     package static let readable = Readiness(rawValue: UInt32(CLINUX_READABLE))
     package static let writable = Readiness(rawValue: UInt32(CLINUX_WRITABLE))
     /// Reported without being asked for.

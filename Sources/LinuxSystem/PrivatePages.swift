@@ -2,11 +2,11 @@ import CLinux
 
 /// Memory of this process alone, in whole pages. A page that nobody has touched takes no room, so that a buffer for the
 /// largest packet costs what the packets that came were large.
-@safe
+@usableFromInline @safe
 package struct PrivatePages: ~Copyable, @unchecked Sendable {
-    private let base: UnsafeMutableRawPointer
+    @usableFromInline let base: UnsafeMutableRawPointer
     /// Bytes.
-    package let count: Int
+    @usableFromInline package let count: Int
 
     package init(count: Int) throws(Errno) {
         var address: UnsafeMutableRawPointer?
@@ -23,6 +23,7 @@ package struct PrivatePages: ~Copyable, @unchecked Sendable {
     }
 
     /// The first `bytes` bytes, to read. Not to be called while they are being written.
+    @inlinable
     package borrowing func read<Result: ~Copyable, Failure: Error>(
         _ bytes: Int, _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -32,6 +33,7 @@ package struct PrivatePages: ~Copyable, @unchecked Sendable {
     }
 
     /// All of it, to write. Not to be called while it is being read or written.
+    @inlinable
     package borrowing func write<Result: ~Copyable, Failure: Error>(
         _ body: (inout MutableRawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {

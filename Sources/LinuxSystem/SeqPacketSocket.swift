@@ -37,6 +37,13 @@ package struct SeqPacketSocket: ~Copyable, Sendable {
             second: SeqPacketSocket(adopting: OwnedFD(adopting: raw[1])))
     }
 
+    /// Gives the socket a name of the kernel's choice: then the other end can be told from one of a pair.
+    package borrowing func giveName() throws(Errno) { try Errno.check(clinux_socket_name(fd.raw)) }
+
+    /// From now on nothing can be sent to this socket, and what had been sent is gone, with all descriptors that came
+    /// along. A socket that is never read would keep those open: a peer could so hold its own end, and never hang up.
+    package borrowing func stopReceiving() throws(Errno) { try Errno.check(clinux_socket_send_only(fd.raw)) }
+
     /// Who is at the other end, as the kernel noted when it connected.
     package borrowing func peer() throws(Errno) -> PeerCredentials {
         var credentials = clinux_credentials()
@@ -104,6 +111,7 @@ package struct ReceivedPacket: ~Copyable {
         truncated = received.truncated
         descriptorsTruncated = received.fds_truncated
         descriptorCount = min(Int(received.fd_count), 16)
+        if descriptorCount == 0 { return }
         let fds = received.fds
         unsafe withUnsafeBytes(of: fds) { bytes in
             for index in 0..<min(Int(received.fd_count), 16) {

@@ -14,8 +14,14 @@ public enum CommandResult: Hashable, Sendable {
 extension SoftwareSMMU {
     /// Does one command, wherever it came from. Its effect is complete on return: a CMD_SYNC has nothing to wait for.
     public mutating func execute(_ command: Command) -> CommandResult {
-        if let reason = command.illegality(on: ids) { return .illegal(reason) }
         guard let opcode = command.opcode else { return .illegal(.unknownOpcode) }
+        return execute(command, opcode)
+    }
+
+    /// The same for who knows the command's opcode already.
+    @inline(__always)
+    public mutating func execute(_ command: Command, _ opcode: Command.Opcode) -> CommandResult {
+        if let reason = command.illegality(opcode, on: ids) { return .illegal(reason) }
         switch opcode {
         case .prefetchConfig, .prefetchAddress, .cfgiVMSPIDM, .priResp: break
         case .cfgiSTE, .cfgiSTERange, .cfgiCD, .cfgiCDAll: invalidateConfiguration(opcode, command)
@@ -48,6 +54,7 @@ extension SoftwareSMMU {
 
     /// TLBI_*: what of the TLB goes (IHI 0070, 4.4).
     private mutating func invalidateTranslations(_ opcode: Command.Opcode, _ command: Command) {
+        if tlb.count == 0 { return }
         let vmid = ids.effectiveVMID(command.vmid)
         let asid = ids.effectiveASID(command.asid)
         let hyp: Regime = registers.e2h ? .el2E2H : .el2

@@ -35,7 +35,11 @@ extension Command {
     /// nil when an SMMU with these ID registers takes the command. Bits that the command leaves reserved are not
     /// looked at: the architecture lets an SMMU ignore them (``reservedBits``).
     @inlinable
-    public func illegality(on ids: IDRegisters) -> CommandIllegality? {
+    public func illegality(on ids: IDRegisters) -> CommandIllegality? { illegality(opcode, on: ids) }
+
+    /// The same for who knows the command's opcode already.
+    @inlinable
+    public func illegality(_ opcode: Opcode?, on ids: IDRegisters) -> CommandIllegality? {
         guard let opcode else { return .unknownOpcode }
         if secure { return .secure }
         switch opcode {

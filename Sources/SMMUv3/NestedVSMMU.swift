@@ -100,6 +100,7 @@ extension NestedVSMMU {
     ///
     /// The masks of Linux 7.3 for an SMMU with these ID registers.
     @inlinable
+    @inline(__always)
     public static func commandMask(_ opcode: Command.Opcode, advertised ids: IDRegisters) -> (d0: UInt64, d1: UInt64)? {
         let range: UInt64 = ids.rangeInvalidation ? (ids.smallGranule52Bit ? 0x03f1_f000 : 0x01f1_f000) : 0
         let addressed: UInt64 = ids.rangeInvalidation ? 0xffff_ffff_ffff_ff01 : 0xffff_ffff_ffff_f001
@@ -120,7 +121,15 @@ extension NestedVSMMU {
     /// nil when `command` may be forwarded for a vSMMU that advertises `ids`. Stream ownership is not looked at.
     @inlinable
     public static func refusal(of command: Command, advertised ids: IDRegisters) -> NestedCommandRefusal? {
-        guard let opcode = command.opcode, let mask = commandMask(opcode, advertised: ids) else { return .opcode }
+        refusal(of: command, command.opcode, advertised: ids)
+    }
+
+    /// The same for who knows the command's opcode already.
+    @inlinable
+    public static func refusal(
+        of command: Command, _ opcode: Command.Opcode?, advertised ids: IDRegisters
+    ) -> NestedCommandRefusal? {
+        guard let opcode, let mask = commandMask(opcode, advertised: ids) else { return .opcode }
         guard command.d0 & ~mask.d0 == 0, command.d1 & ~mask.d1 == 0 else {
             return reasonForStrayBits(command, opcode, ids)
         }
@@ -135,7 +144,8 @@ extension NestedVSMMU {
         }
     }
 
-    @usableFromInline
+    @inlinable
+    @inline(__always)
     static func asidRefusal(_ command: Command, _ ids: IDRegisters) -> NestedCommandRefusal? {
         !ids.asid16Bit && command.asid > 0xff ? .asidTooLarge : nil
     }

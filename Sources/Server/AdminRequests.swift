@@ -139,6 +139,8 @@ final class AdminRequests {
         do {
             let pair = try SeqPacketSocket.pair()
             let theirs = SeqPacketSocket(adopting: try pair.second.fd.duplicate())
+            // So that a client cannot pass its own end as one of a pair, and never hang up.
+            try pair.first.giveName()
             let id = try host.startSession(on: pair.closingSecond(), for: peer, grant)
             return CreatedSession(id: id, socket: theirs)
         } catch let refusal as Refusal { throw refusal } catch {

@@ -43,13 +43,13 @@ package final class Daemon {
         self.configuration = LiveConfiguration(configuration)
         inventory = SharedInventory(configuration.devices, hardware: services.hardware)
         journal = services.journal.makeQueue()
-        let (journal, monitors) = (services.journal, services.monitors)
+        let (journal, monitors, share) = (services.journal, services.monitors, JournalShare())
         setup = SessionSetup(
             epoch: services.epoch, configuration: self.configuration, directory: inventory, table: table,
-            makeBackend: services.makeBackend
+            patience: services.patience, makeBackend: services.makeBackend
         ) { session, peer in
             SessionReporter(
-                session, peer, queue: journal.makeQueue(session: session.rawValue), monitors: monitors)
+                session, peer, queue: journal.makeQueue(session: session.rawValue), share: share, monitors: monitors)
         }
         loop.owner = self
     }
@@ -113,15 +113,14 @@ package final class Daemon {
     package func startSession(
         _ socket: consuming SeqPacketSocket, _ peer: PeerIdentity, _ grant: GrantSource
     ) throws(Errno) -> SessionID? {
-        let limit = configuration.current.maximumSessions
-        if isStopping || sessions.count >= limit {
+        if let objection = objection(to: peer, grant) {
             counters.turnedAway += 1
             if turnedAway.add() {
                 journal.push(
                     .text(
                         .warning,
-                        "Turned away a client (pid \(peer.pid), uid \(peer.uid)): there are \(sessions.count) sessions, as "
-                            + "many as MaxSessions=\(limit) allows. \(turnedAway.count) so far."))
+                        "Turned away a client (pid \(peer.pid), uid \(peer.uid)): \(objection). \(turnedAway.count) so far."
+                    ))
             }
             return nil
         }

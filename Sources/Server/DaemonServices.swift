@@ -17,6 +17,7 @@ package struct DaemonServices: Sendable {
     package var load: @Sendable () -> LoadedConfiguration
     /// Another number for each start of a daemon that has lost what the one before knew.
     package var epoch: Epoch
+    package var patience = Patience()
 
     package init(
         journal: Journal, epoch: Epoch, monitors: (any FaultSink)? = nil, hardware: (any HardwareDevices)? = nil,

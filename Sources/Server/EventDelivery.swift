@@ -21,7 +21,7 @@ final class EventDelivery {
             self.fd = fd
         }
 
-        func read(_ reads: Bool) { watch.wait(for: reads ? .readable : []) }
+        func read(_ reads: Bool) { watch.wait(for: reads ? .readable : .none) }
     }
 
     private final class Subscriber {
@@ -33,11 +33,13 @@ final class EventDelivery {
             _ id: ResourceID, _ fd: consuming OwnedFD, on loop: EventLoop, _ ready: @escaping (Readiness) -> Void
         ) throws(Errno) {
             self.id = id
-            watch = try Watch(fd.raw, for: [], on: loop, ready)
+            watch = try Watch(fd.raw, for: .none, on: loop, ready)
             socket = SeqPacketSocket(adopting: fd)
+            // Nobody reads it: what lies in it could be the ends of sockets whose hang-up is waited for.
+            try socket.stopReceiving()
         }
 
-        func waitForRoom(_ waits: Bool) { watch.wait(for: waits ? .writable : []) }
+        func waitForRoom(_ waits: Bool) { watch.wait(for: waits ? .writable : .none) }
     }
 
     /// Packets for the owner in one turn: requests have theirs in between.

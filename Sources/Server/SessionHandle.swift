@@ -12,12 +12,12 @@ package final class SessionHandle: Sendable {
     /// Its loop. Post, and never wait.
     package let poster: LoopPoster
     private let published: Mutex<Published>
+    /// When the turn in hand began, in nanoseconds; 0 between turns.
+    private let turnBegan = Atomic<UInt64>(0)
 
     private struct Published {
         var snapshot: SessionSnapshot
         var contexts: [ContextSnapshot] = []
-        /// When the turn in hand began; nil between turns.
-        var busySince: Instant?
     }
 
     package init(id: SessionID, peer: PeerIdentity, grant: String, poster: LoopPoster) {
@@ -29,17 +29,20 @@ package final class SessionHandle: Sendable {
     package var snapshot: SessionSnapshot { published.withLock { $0.snapshot } }
     package var contexts: [ContextSnapshot] { published.withLock { $0.contexts } }
     /// When the session's thread went into what it is doing now; nil when it waits for something to do.
-    package var busySince: Instant? { published.withLock { $0.busySince } }
+    package var busySince: Instant? {
+        let began = turnBegan.load(ordering: .relaxed)
+        return began == 0 ? nil : Instant(nanoseconds: began)
+    }
 
-    package func beginTurn(at now: Instant) { published.withLock { $0.busySince = now } }
+    package func beginTurn(at now: Instant) { turnBegan.store(max(now.nanoseconds, 1), ordering: .relaxed) }
 
     /// `contexts`: nil when they are as before.
     package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?) {
         published.withLock { published in
-            published.busySince = nil
             published.snapshot = snapshot
             if let contexts { published.contexts = contexts }
         }
+        turnBegan.store(0, ordering: .relaxed)
     }
 }
 

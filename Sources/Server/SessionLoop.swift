@@ -21,11 +21,18 @@ final class SessionLoop {
     /// When the loop wakes for the session's deadline, at the latest.
     private var alarm: (timer: TimerID, at: Instant)?
     private var contextsChanged = true
+    /// Where posted work finds this.
+    private var address: SessionAddress?
+    private let patience: Patience
+    /// Until when the client has to have said HELLO; nil when it has, or need not.
+    private var helloDeadline: Instant?
+    /// Until when it has to have made room for the reply that waits.
+    private var replyDeadline: Instant?
     private(set) var isEnding = false
 
     init(_ owner: SessionOwner, _ socket: consuming SeqPacketSocket, _ setup: SessionSetup) throws(Errno) {
         loop = try EventLoop()
-        (self.owner, configuration) = (owner, setup.configuration)
+        (self.owner, configuration, patience) = (owner, setup.configuration, setup.patience)
         let grant = owner.grant.grant(for: owner.peer, by: setup.configuration)
         handle = SessionHandle(id: owner.id, peer: owner.peer, grant: grant?.name ?? "", poster: loop.poster)
         descriptors = DescriptorTable()
@@ -39,7 +46,15 @@ final class SessionLoop {
         client = try Watch(connection.descriptor, for: .readable, on: loop) { [unowned self] in clientReady($0) }
         delivery.sourceReady = { [unowned self] in sourceReady($0) }
         delivery.subscriberReady = { [unowned self] in subscriberReady($0) }
-        loop.owner = self
+        let address = SessionAddress(self)
+        (self.address, loop.owner) = (address, address)
+        if case .policy = owner.grant { expectHello() }
+    }
+
+    private func expectHello() {
+        let deadline = Instant(loop.now).advanced(byMilliseconds: patience.hello)
+        helloDeadline = deadline
+        setAlarm(deadline)
     }
 
     /// Serves until the session has ended.
@@ -57,7 +72,9 @@ final class SessionLoop {
         if readiness.contains(.hangup) || readiness.contains(.error) { return end(at: now) }
         do throws(Errno) {
             if connection.hasUnsentReply {
-                if try connection.sendReply(descriptors) { client?.wait(for: .readable) }
+                guard try connection.sendReply(descriptors) else { return }
+                replyDeadline = nil
+                client?.wait(for: .readable)
             } else {
                 try serve(at: now)
             }
@@ -71,9 +88,29 @@ final class SessionLoop {
         case .answered(let effects):
             // What has to be closed is closed before the reply says so (P5, P23).
             settle(effects)
-            if try !connection.sendReply(descriptors) { client?.wait(for: .writable) }
+            if try !connection.sendReply(descriptors) { waitForRoom(at: now) }
             if effects.contains(.delivery) { delivery.deliver() }
         }
+    }
+
+    /// While a reply waits no request is read, and what has been passed along with those may hold the client's own end:
+    /// then nobody would ever hang up.
+    private func waitForRoom(at now: Instant) {
+        client?.wait(for: .writable)
+        let deadline = now.advanced(byMilliseconds: patience.reply)
+        replyDeadline = deadline
+        setAlarm(deadline)
+    }
+
+    /// Whether the client has left undone for too long what others wait for.
+    private func hasLostPatience(at now: Instant) -> Bool {
+        if session.hasBegun { helloDeadline = nil }
+        for deadline in [helloDeadline, replyDeadline] {
+            guard let deadline else { continue }
+            if deadline <= now { return true }
+            setAlarm(deadline)
+        }
+        return false
     }
 
     private func sourceReady(_ vsmmu: VSMMUID) {
@@ -100,6 +137,8 @@ final class SessionLoop {
         let now = beginTurn()
         if isEnding {
             attemptEnd(at: now)
+        } else if hasLostPatience(at: now) {
+            end(at: now)
         } else {
             // Everything that may be due: a deadline of the session's, or a watch for which there was no room.
             let effects = session.timeout(at: now)
@@ -114,7 +153,9 @@ final class SessionLoop {
         if isEnding { return }
         let now = beginTurn()
         switch order {
-        case .regrant: session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration))
+        case .regrant:
+            session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration))
+            session.journalLimit = configuration.journalLimit
         case .quarantine(let device): _ = session.quarantine(device)
         case .release(let device): _ = session.release(device)
         case .stop:
@@ -137,7 +178,11 @@ final class SessionLoop {
     }
 
     private func endTurn() {
-        if !isEnding, session.deadline != nil { setAlarm(session.deadline) }
+        if !isEnding {
+            setAlarm(session.deadline)
+            // A subscriber that was found gone while events were delivered.
+            closeDiscarded()
+        }
         let contexts = contextsChanged ? session.contextSnapshots() : nil
         contextsChanged = false
         handle.endTurn(session.snapshot, contexts: contexts)
@@ -149,10 +194,12 @@ final class SessionLoop {
         if effects.contains(.eventSources) || effects.contains(.delivery) {
             follow(sources: effects.contains(.eventSources))
         }
-        if effects.contains(.discarded) {
-            for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
-        }
+        if effects.contains(.discarded) { closeDiscarded() }
         if effects.contains(.contexts) { contextsChanged = true }
+    }
+
+    private func closeDiscarded() {
+        for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
     }
 
     private func follow(sources: Bool) {
@@ -202,7 +249,7 @@ final class SessionLoop {
         contextsChanged = true
         if let retry = session.end(at: now) { return setAlarm(retry) }
         delivery.close()
-        for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
+        closeDiscarded()
         loop.stop()
     }
 }

@@ -18,7 +18,14 @@ extension SessionHandle {
     /// Has the session do something in its own thread, after the turn in hand. A session that ends meanwhile does not.
     package func order(_ order: SessionOrder) {
         poster.post { loop in
-            if let session = loop.owner as? SessionLoop { session.obey(order) }
+            if let address = loop.owner as? SessionAddress { address.session.obey(order) }
         }
     }
+}
+
+/// What a loop knows its session by, and the session owns. The loop's reference is weak, and an object with a weak
+/// reference to it counts all its references the slow way: better this one than the session.
+final class SessionAddress {
+    unowned let session: SessionLoop
+    init(_ session: SessionLoop) { self.session = session }
 }

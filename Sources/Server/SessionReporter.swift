@@ -1,4 +1,5 @@
 package import BrokerCore
+import LinuxSystem
 import SMMUv3
 package import Systemd
 package import Wire
@@ -19,9 +20,17 @@ package final class SessionReporter: SessionObserver {
     private var origin: JournalOrigin
     /// Those that an operator can do something about.
     private var refusals = ThinningCount()
+    /// Of lines that a client brings about as often as it likes.
+    private var meter = JournalMeter()
+    private let share: JournalShare
+    /// The journal has had no line about the beginning, and gets none about the end.
+    private var isUntold = false
 
-    package init(_ session: SessionID, _ peer: PeerIdentity, queue: JournalQueue, monitors: (any FaultSink)?) {
-        (self.queue, self.monitors, self.session) = (queue, monitors, session)
+    package init(
+        _ session: SessionID, _ peer: PeerIdentity, queue: JournalQueue, share: JournalShare,
+        monitors: (any FaultSink)?
+    ) {
+        (self.queue, self.share, self.monitors, self.session) = (queue, share, monitors, session)
         origin = JournalOrigin(session: session.rawValue, vm: JournalName(), uid: peer.uid, pid: peer.pid)
     }
 
@@ -43,7 +52,8 @@ extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
         if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
         monitors?.publish(notice, of: session, vm: vm)
-        guard let kind = kind(of: notice) else { return }
+        if case .stallTimedOut(let device) = notice, admits(notice) { tellOfStall(device) }
+        guard let kind = kind(of: notice), admits(notice) else { return }
         var entry = NoticeEntry(kind, origin: origin)
         switch notice {
         case .began(_, let grant): entry.detail = grant
@@ -55,12 +65,44 @@ extension SessionReporter {
         case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
             (entry.vsmmu, entry.detail) = (vsmmu.rawValue, "\(failure.operation): \(failure.advice)")
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
-        case .refused(let type, let reason):
-            (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(reason.name)")
-        case .ended: break
+        case .refused(let type, _, let text):
+            (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
+        case .stallTimedOut, .ended: break
         }
         queue.push(.notice(entry))
     }
+
+    private func tellOfStall(_ device: Name) {
+        queue.push(
+            .text(
+                .warning,
+                "A stalled transaction of device \(device) was aborted: VM \(vm?.description ?? "?") did not answer it "
+                    + "in time."))
+    }
+
+    /// Whether it is within the limits. What is left out is counted, and the next line that is not has the count before it.
+    private func admits(_ notice: SessionNotice) -> Bool {
+        let verdict: (journal: Bool, suppressed: UInt64)
+        switch notice {
+        case .ended where isUntold: return false
+        case .ended, .vsmmuFailed, .health: return true
+        case .began:
+            verdict = share.count(origin.uid)
+            isUntold = !verdict.journal
+        case .refused where vm == nil: verdict = share.count(origin.uid)
+        default: verdict = meter.count(at: Instant(.now), Self.limit)
+        }
+        if verdict.suppressed > 0 {
+            queue.push(
+                .text(
+                    .warning,
+                    "\(verdict.suppressed) lines about session \(session), or others of uid \(origin.uid), were left out: there "
+                        + "were too many in a short time."))
+        }
+        return verdict.journal
+    }
+
+    private static let limit = JournalLimit(burst: 64, intervalMilliseconds: 10_000)
 
     /// What the journal calls it; nil for what it is not to have.
     private func kind(of notice: SessionNotice) -> JournalKind? {
@@ -73,8 +115,9 @@ extension SessionReporter {
         case .resynchronized: .resynchronized
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
+        case .stallTimedOut: nil
         case .health(_, let state): Self.kind(of: state)
-        case .refused(_, let reason): isWorthALine(reason) ? .requestRefused : nil
+        case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded
         }
     }

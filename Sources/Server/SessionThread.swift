@@ -8,11 +8,11 @@ package final class SessionThread {
     /// Why a session did not come to be.
     package typealias Ended = @Sendable (SessionID, Errno?) -> Void
 
-    package let id: SessionID
+    package let owner: SessionOwner
     private var thread: Thread?
 
-    private init(_ id: SessionID, _ thread: consuming Thread) {
-        self.id = id
+    private init(_ owner: SessionOwner, _ thread: consuming Thread) {
+        self.owner = owner
         self.thread = consume thread
     }
 
@@ -27,7 +27,7 @@ package final class SessionThread {
         let thread = try Thread.start(name: "session-\(owner.id)", stackSize: stackSize) {
             ended(owner.id, run(owner, handover, setup))
         }
-        return SessionThread(owner.id, thread)
+        return SessionThread(owner, thread)
     }
 
     /// Waits for its end.

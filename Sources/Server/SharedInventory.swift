@@ -13,13 +13,13 @@ package final class SharedInventory: DeviceDirectory {
     package init(_ devices: [DeviceDefinition], hardware: (any HardwareDevices)? = nil) {
         self.hardware = hardware
         inventory = Mutex(
-            HostInventory(devices: devices.plain.map(\.device), templates: devices.templates.map(\.device)))
+            HostInventory(devices: devices.plain.map(\.device), templates: devices.templates))
     }
 
     /// What a reload has found. What sessions have stays theirs until they give it back.
     package func replace(_ devices: [DeviceDefinition]) {
         inventory.withLock {
-            $0.replace(devices: devices.plain.map(\.device), templates: devices.templates.map(\.device))
+            $0.replace(devices: devices.plain.map(\.device), templates: devices.templates)
         }
     }
 
@@ -55,5 +55,7 @@ package final class SharedInventory: DeviceDirectory {
 
 extension [DeviceDefinition] {
     fileprivate var plain: [DeviceDefinition] { filter { !$0.isTemplate } }
-    fileprivate var templates: [DeviceDefinition] { filter(\.isTemplate) }
+    fileprivate var templates: [DeviceTemplate] {
+        filter(\.isTemplate).map { DeviceTemplate($0.device, instances: UInt32(clamping: $0.instances)) }
+    }
 }

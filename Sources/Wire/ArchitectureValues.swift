@@ -1,45 +1,45 @@
-package import SMMUv3
+public import SMMUv3
 
 // What the architecture lays out, as it stands in packets: little-endian words, one after the other.
 
 extension StreamTableEntry: WireValue {
-    package static var byteCount: Int { 64 }
+    @inlinable package static var byteCount: Int { 64 }
 
-    package static func load(from packet: RawSpan, at offset: Int) -> StreamTableEntry {
+    @inlinable package static func load(from packet: RawSpan, at offset: Int) -> StreamTableEntry {
         var words = SIMD8<UInt64>.zero
         for index in 0..<8 { words[index] = UInt64.load(from: packet, at: offset + 8 * index) }
         return StreamTableEntry(words: words)
     }
 
-    package func store(into packet: inout MutableRawSpan, at offset: Int) {
+    @inlinable package func store(into packet: inout MutableRawSpan, at offset: Int) {
         for index in 0..<8 { words[index].store(into: &packet, at: offset + 8 * index) }
     }
 }
 
 extension Command: WireValue {
-    package static var byteCount: Int { 16 }
+    @inlinable package static var byteCount: Int { 16 }
 
-    package static func load(from packet: RawSpan, at offset: Int) -> Command {
+    @inlinable package static func load(from packet: RawSpan, at offset: Int) -> Command {
         Command(d0: UInt64.load(from: packet, at: offset), d1: UInt64.load(from: packet, at: offset + 8))
     }
 
-    package func store(into packet: inout MutableRawSpan, at offset: Int) {
+    @inlinable package func store(into packet: inout MutableRawSpan, at offset: Int) {
         d0.store(into: &packet, at: offset)
         d1.store(into: &packet, at: offset + 8)
     }
 }
 
 extension IDRegisters: WireValue {
-    package static var byteCount: Int { 32 }
+    @inlinable package static var byteCount: Int { 32 }
 
-    package static func load(from packet: RawSpan, at offset: Int) -> IDRegisters {
+    @inlinable package static func load(from packet: RawSpan, at offset: Int) -> IDRegisters {
         func word(_ index: Int) -> UInt32 { UInt32.load(from: packet, at: offset + 4 * index) }
         return IDRegisters(
             idr0: word(0), idr1: word(1), idr2: word(2), idr3: word(3), idr4: word(4), idr5: word(5), iidr: word(6),
             aidr: word(7))
     }
 
-    package func store(into packet: inout MutableRawSpan, at offset: Int) {
+    @inlinable package func store(into packet: inout MutableRawSpan, at offset: Int) {
         idr0.store(into: &packet, at: offset)
         idr1.store(into: &packet, at: offset + 4)
         idr2.store(into: &packet, at: offset + 8)
@@ -52,30 +52,34 @@ extension IDRegisters: WireValue {
 }
 
 extension EventRecord: WireValue {
-    package static var byteCount: Int { 32 }
+    @inlinable package static var byteCount: Int { 32 }
 
-    package static func load(from packet: RawSpan, at offset: Int) -> EventRecord {
+    @inlinable package static func load(from packet: RawSpan, at offset: Int) -> EventRecord {
         func word(_ index: Int) -> UInt64 { UInt64.load(from: packet, at: offset + 8 * index) }
         return EventRecord(word(0), word(1), word(2), word(3))
     }
 
-    package func store(into packet: inout MutableRawSpan, at offset: Int) {
+    @inlinable package func store(into packet: inout MutableRawSpan, at offset: Int) {
         for index in 0..<4 { words[index].store(into: &packet, at: offset + 8 * index) }
     }
 }
 
 extension StreamID: WireValue {
-    package static var byteCount: Int { 4 }
-    package static func load(from packet: RawSpan, at offset: Int) -> StreamID {
+    @inlinable package static var byteCount: Int { 4 }
+    @inlinable package static func load(from packet: RawSpan, at offset: Int) -> StreamID {
         StreamID(UInt32.load(from: packet, at: offset))
     }
-    package func store(into packet: inout MutableRawSpan, at offset: Int) { rawValue.store(into: &packet, at: offset) }
+    @inlinable package func store(into packet: inout MutableRawSpan, at offset: Int) {
+        rawValue.store(into: &packet, at: offset)
+    }
 }
 
 extension SubstreamID: WireValue {
-    package static var byteCount: Int { 4 }
-    package static func load(from packet: RawSpan, at offset: Int) -> SubstreamID {
+    @inlinable package static var byteCount: Int { 4 }
+    @inlinable package static func load(from packet: RawSpan, at offset: Int) -> SubstreamID {
         SubstreamID(UInt32.load(from: packet, at: offset))
     }
-    package func store(into packet: inout MutableRawSpan, at offset: Int) { rawValue.store(into: &packet, at: offset) }
+    @inlinable package func store(into packet: inout MutableRawSpan, at offset: Int) {
+        rawValue.store(into: &packet, at: offset)
+    }
 }

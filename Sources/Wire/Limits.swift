@@ -17,6 +17,8 @@ package enum Limits {
 package struct Features: OptionSet, Hashable, WireValue {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
+    /// As every option set has it. Here, because the general one is not specialised for other targets.
+    package func contains(_ other: Features) -> Bool { rawValue & other.rawValue == other.rawValue }
 
     /// TRANSLATE and DMA work: the backend is the model.
     package static let model = Features(rawValue: 1 << 0)

@@ -1,17 +1,19 @@
 /// Equal records one after the other in a packet: where they are, not what they are, so that nothing is copied.
 ///
 /// It belongs to the packet that it was decoded from: read through any other it gives other values, or traps.
+@usableFromInline
 package struct Records<Element: WireValue>: Hashable, Sendable {
-    package let count: Int
+    @usableFromInline package let count: Int
     /// Of the first record, from the start of the packet.
-    package let offset: Int
+    @usableFromInline package let offset: Int
 
     init(count: Int, at offset: Int) { (self.count, self.offset) = (count, offset) }
 
     /// Where the records are, for `packet.extracting(_:)`.
-    package var byteRange: Range<Int> { offset..<offset + count * Element.byteCount }
+    @inlinable package var byteRange: Range<Int> { offset..<offset + count * Element.byteCount }
 
     /// The record at `index`, which must be below ``count``.
+    @inlinable
     package func element(_ index: Int, in packet: RawSpan) -> Element {
         precondition(index >= 0 && index < count, "no such record")
         return Element.load(from: packet, at: offset + index * Element.byteCount)

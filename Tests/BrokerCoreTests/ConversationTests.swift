@@ -76,9 +76,10 @@ struct ConversationTests {
     @Test("Every refusal is counted, and told to the observer by name")
     func refusalsCounted() throws {
         let harness = try Harness.ready()
-        #expect(try harness.destroy(vsmmu: 9).reason == .unknownVSMMU)
+        let refusal = try #require(try harness.destroy(vsmmu: 9).refusal)
+        #expect(refusal.reason == .unknownVSMMU)
         #expect(harness.session.counters.refusals == 1 && harness.session.counters.requests == 5)
-        #expect(harness.observer.notices.last == .refused(.vsmmuDestroy, .unknownVSMMU))
+        #expect(harness.observer.notices.last == .refused(.vsmmuDestroy, .unknownVSMMU, refusal.text))
     }
 
     @Test("When its grant is gone a session keeps what it has and gets nothing more")

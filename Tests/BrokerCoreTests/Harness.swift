@@ -32,7 +32,10 @@ final class Harness {
         HostDevice(
             name: name("other"), smmu: PhysicalSMMU(name: name("smmu1"), registers: registers), streamID: StreamID(12)),
     ]
-    static let templates = [HostDevice(name: name("virt"), smmu: smmu, streamID: StreamID(100), hasATS: true)]
+    static let templates = [
+        DeviceTemplate(
+            HostDevice(name: name("virt"), smmu: smmu, streamID: StreamID(100), hasATS: true), instances: 1000)
+    ]
 
     init(grant: Grant? = Harness.grant, journalLimit: JournalLimit = JournalLimit(), directory: FakeDirectory? = nil) {
         self.directory =

@@ -152,4 +152,24 @@ struct InventoryTests {
         inventory.releaseEverything(of: SessionID(1))
         #expect(reason { () throws(Refusal) in try inventory.admit(SessionID(3), under: Harness.grant) } == nil)
     }
+
+    @Test("A template makes as many devices as its section says, and each number again once it is free")
+    func numberOfInstances() throws {
+        let template = DeviceTemplate(Harness.templates[0].device, instances: 3)
+        var inventory = HostInventory(devices: [], templates: [template])
+        for number in 0..<3 {
+            let device = try inventory.claim(name("virt"), for: one, under: Harness.grant)
+            #expect(device.name == name("virt:\(number)"))
+        }
+        func next(_ text: String) -> Reason? {
+            reason { () throws(Refusal) in try inventory.claim(name(text), for: two, under: Harness.grant) }
+        }
+        #expect(next("virt") == .unknownDevice && next("virt:3") == .unknownDevice)
+        // What the devices are behind does not depend on one being free.
+        let smmu = try inventory.smmu(of: name("virt"), for: two, under: Harness.grant)
+        #expect(smmu == template.device.smmu)
+        inventory.release(name("virt:1"), by: one)
+        let device = try inventory.claim(name("virt"), for: two, under: Harness.grant)
+        #expect(device.name == name("virt:1"))
+    }
 }

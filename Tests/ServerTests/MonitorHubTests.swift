@@ -77,7 +77,7 @@ import Wire
         let all = try monitor(hub, AdminMonitorRequest(flags: [.follow, .notices]))
         hub.publish(fault(1, session: 1))
         hub.publish(.attached(device: "disk", vsmmu: VSMMUID(1), vsid: StreamID(8)), of: SessionID(2), vm: "vm-2")
-        hub.publish(.refused(nil, .quota), of: SessionID(2), vm: nil)
+        hub.publish(.refused(nil, .quota, "No."), of: SessionID(2), vm: nil)
         hub.publish(fault(2, session: 2))
         let first = try receive(one, 1)
         #expect(first.numbers == [2])

@@ -100,6 +100,10 @@ struct clinux_received {
 int clinux_socket_receive(int fd, void *buffer, size_t capacity, struct clinux_received *received);
 /* Sends one packet with `fd_count` descriptors; the bytes sent. Never raises SIGPIPE. */
 int64_t clinux_socket_send(int fd, const void *bytes, size_t count, const int *fds, size_t fd_count);
+/* Gives the socket a name of the kernel's choice. */
+int clinux_socket_name(int fd);
+/* Has nobody send to the socket any more, and drops what is in it, with the descriptors that came along. */
+int clinux_socket_send_only(int fd);
 
 /* ---- Files, users and groups ------------------------------------------------------------------------------------- */
 

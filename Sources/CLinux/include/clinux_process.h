@@ -31,7 +31,7 @@ int clinux_socket_peer_groups(int fd, uint32_t *groups, size_t capacity);
 
 enum clinux_descriptor_kind {
     CLINUX_DESCRIPTOR_OTHER = 0,
-    /* A connected AF_UNIX, SOCK_SEQPACKET socket. */
+    /* One end of a pair of AF_UNIX, SOCK_SEQPACKET sockets: its peer has no name. */
     CLINUX_DESCRIPTOR_SEQPACKET = 1,
     CLINUX_DESCRIPTOR_EVENTFD = 2,
 };

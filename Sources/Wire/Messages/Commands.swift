@@ -21,11 +21,6 @@ package struct CommandsRequest: Hashable, Sendable {
         vsmmu = packet[Layout.vsmmu]
     }
 
-    /// Copies the commands of the packet to the end of `copies`: what is looked at from then on is the copy.
-    package func append(to copies: inout [Command], from packet: RawSpan) {
-        for index in 0..<commands.count { copies.append(commands.element(index, in: packet)) }
-    }
-
     /// Writes the packet and returns its length; `packet` must have room for it.
     package static func encode(
         vsmmu: VSMMUID, commands: Span<Command>, _ cookie: Cookie, into packet: inout MutableRawSpan

@@ -8,7 +8,7 @@ package struct LossNotice: Hashable, WireValue {
     package enum Place: UInt32, Hashable, Sendable, CaseIterable {
         /// The vEVENTQ overflowed.
         case kernelQueue = 1
-        /// A monitor did not keep up.
+        /// A monitor did not keep up, or the owner when a vSMMU was reset or destroyed.
         case subscriber = 2
     }
 

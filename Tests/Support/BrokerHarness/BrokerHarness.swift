@@ -30,7 +30,7 @@ package final class BrokerHarness: Sendable {
 
     /// - Parameter backend: Of each session; called in its thread.
     package init(
-        _ configuration: Configuration = .open(), monitors: (any FaultSink)? = nil,
+        _ configuration: Configuration = .open(), monitors: (any FaultSink)? = nil, patience: Patience = Patience(),
         backend: @escaping @Sendable (DescriptorTable) -> any TranslationBackend = { ModelBackend(descriptors: $0) }
     ) throws {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)").path
@@ -40,12 +40,13 @@ package final class BrokerHarness: Sendable {
         let file = "\(directory)/reload.conf"
         let journalThread = try JournalThread.start(writingTo: journal)
         let hub = MonitorHub()
-        let services = DaemonServices(
+        var services = DaemonServices(
             journal: journalThread.journal, epoch: Epoch(0x1234), monitors: monitors ?? hub,
             load: { ConfigurationLoader.load(explicitFile: file) }, makeBackend: backend)
+        services.patience = patience
         let started = try Promise<Result<Started, Errno>>()
         let (path, adminPath) = (path, adminPath)
-        let daemonThread = try LinuxSystem.Thread.start(name: "daemon", stackSize: 1 << 20) {
+        let daemonThread = try LinuxSystem.Thread.start(name: "daemon", stackSize: 1 << 20) { [services] in
             do throws(Errno) {
                 let daemon = try Daemon(configuration, services)
                 try daemon.listen(forClients: try SeqPacketListener(at: path))

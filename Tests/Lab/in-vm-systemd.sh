@@ -38,8 +38,6 @@ devices_are_its() { udevadm settle; [[ $(stat -c %G /dev/iommu /dev/vfio/devices
 
 echo "== The daemon as a service of $(systemctl --version | head -n 1)"
 cp -a root/. /
-# Of procps, which the image is without.
-[[ -x /bin/kill ]] || ln -s busybox /bin/kill
 systemd-sysusers /usr/lib/sysusers.d/smmu-broker.conf
 systemd-tmpfiles --create /usr/lib/tmpfiles.d/smmu-broker.conf
 cat >/etc/smmu-broker/smmu-broker.conf.d/50-lab.conf <<'CONFIGURATION'

@@ -90,18 +90,22 @@ extension Session {
         guard !ring.hasRoom, ring.hasRoomForLoss, let index = state.vsmmus.index(of: vsmmu) else { return }
         let (generation, start) = (state.vsmmus[index].generation, state.nextSequence)
         if scratch.isEmpty { scratch = Array(repeating: EventRecord(), count: Limits.events) }
+        // A span of a property would not last until the call.
+        var records: [EventRecord] = []
+        swap(&records, &scratch)
+        defer { swap(&records, &scratch) }
         // A device that faults for ever does not keep this going for ever.
         for _ in 0..<Self.drainRounds {
-            var slots = scratch.mutableSpan
+            var slots = records.mutableSpan
             let read = backend.readEvents(of: vsmmu, into: &slots)
-            let count = min(max(read.count, 0), scratch.count)
+            let count = min(max(read.count, 0), records.count)
             if count == 0 && read.lost == 0 { break }
             let first = state.nextSequence.rawValue &+ read.lost
             commit(.numbered(next: EventSequence(first &+ UInt64(count))))
             counts.events += UInt64(count)
             for position in 0..<count {
                 let sequence = EventSequence(first &+ UInt64(position))
-                tell(scratch[position], sequence, of: vsmmu, generation, at: now)
+                tell(records[position], sequence, of: vsmmu, generation, at: now)
             }
         }
         let lost = state.nextSequence.rawValue &- start.rawValue

@@ -45,7 +45,8 @@ bool edu_open(struct edu *edu, int device) {
     if (pread(device, &value, sizeof value, configuration + 4) != sizeof value)
         return false;
     value |= 6;
-    return pwrite(device, &value, sizeof value, configuration + 4) == sizeof value && (get32(edu, ID) & 0xffff) == 0x00ed;
+    return pwrite(device, &value, sizeof value, configuration + 4) == sizeof value
+        && (get32(edu, ID) & 0xffff) == 0x00ed;
 }
 
 void edu_close(struct edu *edu) {

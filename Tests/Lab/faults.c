@@ -22,8 +22,9 @@ static void expect(struct vmm *vmm, const char *name, uint32_t id, uint64_t addr
     if (id != C_BAD_CD)
         same = same && words[2] == address && ((words[1] & EVENT_READ) != 0) == read;
     uint64_t more = vmm_drain(vmm);
-    check(name, same && more == 0, "%s %016llx %016llx %016llx %016llx, and %llu more", came ? "there is" : "there is none",
-        (unsigned long long)words[0], (unsigned long long)words[1], (unsigned long long)words[2],
+    check(name, same && more == 0, "%s %016llx %016llx %016llx %016llx, and %llu more",
+        came ? "there is" : "there is none", (unsigned long long)words[0], (unsigned long long)words[1],
+        (unsigned long long)words[2],
         (unsigned long long)words[3], (unsigned long long)more);
 }
 
@@ -156,8 +157,8 @@ void check_reset(struct vmm *vmm) {
     struct smmu_broker_context context = {0};
     uint32_t generation = 0;
     int result = smmu_broker_client_vsmmu_reset(vmm->broker, vmm->smmu.vsmmu, &context, 1, &generation);
-    check("VSMMU_RESET lets DMA pass", result == 1 && context.state == SMMU_BROKER_CONTEXT_BYPASS, "result %d, state %u",
-        result, context.state);
+    check("VSMMU_RESET lets DMA pass", result == 1 && context.state == SMMU_BROKER_CONTEXT_BYPASS,
+        "result %d, state %u", result, context.state);
     int reached = vmm_which(vmm, PAGE(15), 15, 16, PAGE(SCRATCH));
     check("IOVA is IPA after it", reached == 15, "page %d", reached);
     uint64_t ste[8];
@@ -166,8 +167,8 @@ void check_reset(struct vmm *vmm) {
     edu_read(&vmm->edu, IOVA(960), 4);
     struct event event;
     bool came = vmm_event(vmm, &event, 3000);
-    check("a fault after it has the new generation", result == 0 && came && event.generation == generation, "%d, %u of %u", came,
-        event.generation, generation);
+    check("a fault after it has the new generation", result == 0 && came && event.generation == generation,
+        "%d, %u of %u", came, event.generation, generation);
     vmm_drain(vmm);
 }
 

@@ -2,9 +2,9 @@
 # `make lab`: the broker on a real kernel that drives an emulated SMMUv3, in a virtual machine.
 #
 # LAB_PREBUILT names a directory with the programs `setup` (fetches QEMU, firmware, kernel and the SDK for arm64 into
-# LAB_DIR, as root, once) and `run` (boots, and runs a command in a shared directory). Cross-builds the daemon, smmuctl and
-# the lab's VMM, boots twice, and counts the checks of in-vm.sh and in-vm-systemd.sh. Exit status: 0 when all passed, or
-# when it had to be skipped, for the reason that it prints; 1 when one failed; 2 when the lab is not there.
+# LAB_DIR, as root, once) and `run` (boots, and runs a command in a shared directory). Cross-builds the daemon, smmuctl
+# and the lab's VMM, boots twice, and counts the checks of in-vm.sh and in-vm-systemd.sh. Exit status: 0 when all passed,
+# or when it had to be skipped, for the reason that it prints; 1 when one failed; 2 when the lab is not there.
 #
 # LAB_DIR       where `setup` puts what it fetches (default ~/.cache/smmu-lab)
 # LAB_KEEP      where output, kernel log and the daemon's log are kept (default .build-lab/log)
@@ -25,7 +25,9 @@ MISSING
     exit 2
 fi
 for program in setup run; do
-    [[ -x $prebuilt/$program ]] || { echo "Failed to start the lab: there is no program $prebuilt/$program." >&2; exit 2; }
+    [[ -x $prebuilt/$program ]] && continue
+    echo "Failed to start the lab: there is no program $prebuilt/$program." >&2
+    exit 2
 done
 prebuilt=$(cd "$prebuilt" && pwd)
 
@@ -65,7 +67,8 @@ boot() {
     shift 2
     "$prebuilt/run" -t "${LAB_SECONDS:-600}" -k "$keep/$name" -d "$share" "$@" | tee "$keep/$name.output" || status=$?
     cat "$keep/$name.output" >>"$keep/output"
-    grep -q "^== $end$" "$keep/$name.output" || echo "FAIL  $name: not at its end, status $status" | tee -a "$keep/output"
+    grep -q "^== $end$" "$keep/$name.output" && return
+    echo "FAIL  $name: not at its end, status $status" | tee -a "$keep/output"
 }
 : >"$keep/output"
 boot vm "The end" 'sh ./in-vm.sh'

@@ -68,7 +68,8 @@ void vmm_open(struct vmm *vmm, const char *socket, const char *address, const ch
     const struct smmu_broker_registers *shown = &vmm->smmu.advertised;
     note("the guest is shown IDR0 0x%08x IDR1 0x%08x IDR3 0x%08x IDR5 0x%08x", shown->idr[0], shown->idr[1],
         shown->idr[3], shown->idr[5]);
-    need("a guest has stage 1 of 4K pages, and no stage 2", (shown->idr[0] & 3) == 2 && (shown->idr[5] & 16) != 0, "%s", "");
+    bool stage1 = (shown->idr[0] & 3) == 2 && (shown->idr[5] & 16) != 0;
+    need("a guest has stage 1 of 4K pages, and no stage 2", stage1, "%s", "the ID registers say otherwise");
     uint32_t access = SMMU_BROKER_MEMORY_READ | SMMU_BROKER_MEMORY_WRITE;
     result = smmu_broker_client_memory_map(&client, vmm->ram, RAM_BASE, RAM_SIZE, 0, access);
     need("MEMORY_MAP of a memfd without a seal", result == 0, "%s", why(result));

@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 
 SWIFT ?= swift
 FUZZ_SECONDS ?= 60
+LAB_PREBUILT ?=
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
@@ -34,13 +35,14 @@ SHARED = \
 # Installed under another name: the directory decides what they are.
 RENAMED = \
     $(PREFIX)/lib/sysusers.d/smmu-broker.conf:systemd/smmu-broker.sysusers \
+    $(PREFIX)/lib/udev/rules.d/90-smmu-broker.rules:systemd/smmu-broker.rules \
     $(PREFIX)/lib/tmpfiles.d/smmu-broker.conf:systemd/smmu-broker.tmpfiles
 # The administrator's: what is there already stays, and what was changed is not removed.
 CONFIGURATION = \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker:%,$(wildcard config/*.conf)) \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker/smmu-broker.conf.d:%,$(wildcard config/*.conf.d/*))
 
-.PHONY: all build release test systemd-test lint format checks demo bench fuzz coverage-doc install uninstall install-deps clean help
+.PHONY: all build release test systemd-test lint format checks demo lab bench fuzz coverage-doc install uninstall install-deps clean help
 
 all: build
 
@@ -71,6 +73,9 @@ checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, co
 	    python3 Tests/Checks/$$check.py $$([[ $$check != coverage ]] || echo --check) || failed+=" $$check"; \
 	done; \
 	if [[ -n $$failed ]]; then echo "checks failed:$$failed" >&2; exit 1; fi
+
+lab: ## Check the broker on a real kernel, in a virtual machine (LAB_PREBUILT=DIR: kernel, images, emulator)
+	@LAB_PREBUILT="$(LAB_PREBUILT)" Tests/Lab/lab.sh
 
 demo: install-deps ## Show the broker at work on a recorded guest: installs what is missing, builds, runs (no hardware needed)
 	for program in $(DEMO_PROGRAMS); do $(SWIFT) build --product $$program; done
@@ -105,7 +110,7 @@ install: ## Install what `make release` has built (DESTDIR=, PREFIX=/usr, SYSCON
 	@sed -i -E 's#/usr/(s?bin)/#$(PREFIX)/\1/#g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
 	@sed -i -E 's#/usr/(s?bin)/#$(PREFIX)/\1/#g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-broker-metrics.service"
 	@if [[ -z "$(DESTDIR)" ]]; then \
-	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; journalctl --update-catalog;"; \
+	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload; udevadm trigger; journalctl --update-catalog;"; \
 	    echo "systemctl daemon-reload; systemctl enable --now smmu-brokerd"; \
 	fi
 
@@ -134,7 +139,7 @@ install-deps: ## Install the Debian packages that are missing (as root)
 	apt-get install -q -y --no-install-recommends "$${missing[@]}"
 
 clean: ## Remove everything that was built
-	rm -rf .build $(FUZZ_BUILD) Tests/Checks/__pycache__
+	rm -rf .build .build-lab $(FUZZ_BUILD) Tests/Checks/__pycache__
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22

@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 
 SWIFT ?= swift
 FUZZ_SECONDS ?= 60
+LAB_PREBUILT ?=
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
@@ -26,7 +27,7 @@ BUILD_DIR ?= .build/release
 # Each a directory and the files that go there, with `:` between directory and files. Of programs, 755; of others, 644.
 PROGRAMS = $(PREFIX)/sbin:$(BUILD_DIR)/smmu-brokerd $(PREFIX)/bin:$(BUILD_DIR)/smmuctl
 SHARED = \
-    $(patsubst %,$(PREFIX)/lib/systemd/system:%,$(wildcard systemd/*.service systemd/*.socket)) \
+    $(patsubst %,$(PREFIX)/lib/systemd/system:%,$(wildcard systemd/*.service systemd/*.socket systemd/*.timer)) \
     $(PREFIX)/lib/systemd/catalog:systemd/smmu-broker.catalog \
     $(patsubst %,$(PREFIX)/include:%,$(wildcard Sources/CSMMUBroker/include/*.h)) \
     $(patsubst %,$(PREFIX)/share/smmu-broker/client:%,$(wildcard Sources/CSMMUBroker/*.[ch])) \
@@ -34,13 +35,14 @@ SHARED = \
 # Installed under another name: the directory decides what they are.
 RENAMED = \
     $(PREFIX)/lib/sysusers.d/smmu-broker.conf:systemd/smmu-broker.sysusers \
+    $(PREFIX)/lib/udev/rules.d/90-smmu-broker.rules:systemd/smmu-broker.rules \
     $(PREFIX)/lib/tmpfiles.d/smmu-broker.conf:systemd/smmu-broker.tmpfiles
 # The administrator's: what is there already stays, and what was changed is not removed.
 CONFIGURATION = \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker:%,$(wildcard config/*.conf)) \
     $(patsubst %,$(SYSCONFDIR)/smmu-broker/smmu-broker.conf.d:%,$(wildcard config/*.conf.d/*))
 
-.PHONY: all build release test systemd-test lint format checks demo bench fuzz coverage-doc install uninstall install-deps clean help
+.PHONY: all build release test systemd-test lint format checks demo lab bench fuzz coverage-doc install uninstall install-deps clean help
 
 all: build
 
@@ -72,6 +74,9 @@ checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, co
 	done; \
 	if [[ -n $$failed ]]; then echo "checks failed:$$failed" >&2; exit 1; fi
 
+lab: ## Check the broker on a real kernel, in a virtual machine (LAB_PREBUILT=DIR: kernel, images, emulator)
+	@LAB_PREBUILT="$(LAB_PREBUILT)" Tests/Lab/lab.sh
+
 demo: install-deps ## Show the broker at work on a recorded guest: installs what is missing, builds, runs (no hardware needed)
 	for program in $(DEMO_PROGRAMS); do $(SWIFT) build --product $$program; done
 	Tests/Demo/demo.sh "$$($(SWIFT) build --show-bin-path)"
@@ -80,14 +85,16 @@ bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: res
 	$(SWIFT) build -c release --static-swift-stdlib --product smmu-brokerd
 	$(SWIFT) run -c release --static-swift-stdlib smmu-broker-bench
 
-fuzz: ## Fuzz the model for FUZZ_SECONDS (default 60)
-	FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product FuzzModel
-	mkdir -p $(FUZZ_BUILD)/corpus
-	fuzzer="$$(FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --show-bin-path)/FuzzModel"; \
-	seeds=(); if [[ -d $(FUZZ_CORPUS) ]]; then seeds=($(FUZZ_CORPUS)); fi; \
-	SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
-	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
-	    $(FUZZ_BUILD)/corpus "$${seeds[@]}"
+fuzz: ## Fuzz the model, and the broker's rules with the model behind them, each for FUZZ_SECONDS (default 60)
+	for program in FuzzModel FuzzBroker; do \
+	    FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --product $$program; \
+	    mkdir -p $(FUZZ_BUILD)/$$program; \
+	    fuzzer="$$(FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --show-bin-path)/$$program"; \
+	    seeds=(); if [[ -d $(FUZZ_CORPUS)/$$program ]]; then seeds=($(FUZZ_CORPUS)/$$program); fi; \
+	    SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
+	        $(FUZZ_BUILD)/$$program "$${seeds[@]}"; \
+	done
 
 coverage-doc: ## Write docs/model-coverage.md from the rules and the names of the tests
 	python3 Tests/Checks/coverage.py
@@ -101,8 +108,9 @@ install: ## Install what `make release` has built (DESTDIR=, PREFIX=/usr, SYSCON
 	    [[ -e $$target ]] || install -D -m 644 "$${pair#*:}" "$$target"; \
 	done
 	@sed -i -E 's#/usr/(s?bin)/#$(PREFIX)/\1/#g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-brokerd.service"
+	@sed -i -E 's#/usr/(s?bin)/#$(PREFIX)/\1/#g' "$(DESTDIR)$(PREFIX)/lib/systemd/system/smmu-broker-metrics.service"
 	@if [[ -z "$(DESTDIR)" ]]; then \
-	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; journalctl --update-catalog;"; \
+	    echo "Now, as root: systemd-sysusers; systemd-tmpfiles --create; udevadm control --reload; udevadm trigger; journalctl --update-catalog;"; \
 	    echo "systemctl daemon-reload; systemctl enable --now smmu-brokerd"; \
 	fi
 
@@ -131,7 +139,7 @@ install-deps: ## Install the Debian packages that are missing (as root)
 	apt-get install -q -y --no-install-recommends "$${missing[@]}"
 
 clean: ## Remove everything that was built
-	rm -rf .build $(FUZZ_BUILD) Tests/Checks/__pycache__
+	rm -rf .build .build-lab $(FUZZ_BUILD) Tests/Checks/__pycache__
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22

@@ -53,12 +53,13 @@ let package = Package(
         // Layer 1: pure
         .target(name: "SMMUv3", swiftSettings: fuzzed),
         .target(name: "JSON", swiftSettings: swift),
-        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: swift),
+        .target(name: "Wire", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "UnitConfig", swiftSettings: swift),
         .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: swift),
 
         // Layer 2: mechanisms
         .target(name: "EventLoop", dependencies: ["LinuxSystem"], swiftSettings: swift),
+        .target(name: "HostSurvey", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .target(name: "SMMUModel", dependencies: ["SMMUv3"], swiftSettings: fuzzed),
         .target(name: "IOMMUFD", dependencies: ["CIOMMUFD", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
         .target(name: "Systemd", dependencies: ["CSystemd", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
@@ -67,7 +68,7 @@ let package = Package(
         .target(name: "Captures", dependencies: ["SMMUv3", "SMMUModel", "JSON"], swiftSettings: swift),
 
         // Layer 3: the rules
-        .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: swift),
+        .target(name: "BrokerCore", dependencies: ["SMMUv3", "Wire"], swiftSettings: fuzzed),
         .target(
             name: "Configuration", dependencies: ["UnitConfig", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
             swiftSettings: swift),
@@ -75,7 +76,7 @@ let package = Package(
         // Layer 4: the shell
         .target(
             name: "Backends", dependencies: ["BrokerCore", "SMMUModel", "IOMMUFD", "LinuxSystem", "SMMUv3", "Wire"],
-            swiftSettings: swift),
+            swiftSettings: fuzzed),
         .target(
             name: "Server",
             dependencies: [
@@ -96,8 +97,8 @@ let package = Package(
         .executableTarget(
             name: "smmuctl",
             dependencies: [
-                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "Replay", "UnitConfig",
-                "Wire",
+                "SMMUv3", "SMMUModel", "Captures", "JSON", "BrokerClient", "Configuration", "HostSurvey", "LinuxSystem",
+                "Replay", "UnitConfig", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -146,6 +147,7 @@ let package = Package(
         .testTarget(
             name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem", "SMMUv3"],
             swiftSettings: swift),
+        .testTarget(name: "HostSurveyTests", dependencies: ["HostSurvey", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "WireTests", dependencies: ["Wire", "SMMUv3", "Scenarios"], swiftSettings: swift),
         .testTarget(name: "ABITests", dependencies: ["Wire", "SMMUv3", "CSMMUBroker"], swiftSettings: swift),
@@ -196,7 +198,8 @@ let package = Package(
         .testTarget(
             name: "smmuctlTests",
             dependencies: [
-                "smmuctl", "BrokerClient", "BrokerHarness", "JSON", "CaptureFixtures", "SMMUv3", "Wire",
+                "smmuctl", "BrokerClient", "BrokerHarness", "HostSurvey", "JSON", "CaptureFixtures", "SMMUModel",
+                "SMMUv3", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swift),
@@ -226,6 +229,11 @@ if fuzzing {
             name: "FuzzModel", dependencies: ["CFuzzDriver", "Lockstep", "Scenarios"],
             swiftSettings: fuzzed + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
+        .executableTarget(
+            name: "FuzzBroker",
+            dependencies: ["CFuzzDriver", "Backends", "BrokerCore", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: fuzzed + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]),
     ]
-    package.products.append(.executable(name: "FuzzModel", targets: ["FuzzModel"]))
+    package.products += ["FuzzModel", "FuzzBroker"].map { .executable(name: $0, targets: [$0]) }
 }

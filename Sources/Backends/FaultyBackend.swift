@@ -49,6 +49,9 @@ package final class FaultyBackend: TranslationBackend {
     /// Hears of each call before it is made, in the thread that makes it.
     package var observer: (Call) -> Void = { _ in }
 
+    /// Gives what an attachment hands to the VMM; nil: what the wrapped one does.
+    package var handsOver: () -> ResourceID? = { nil }
+
     /// How many calls of a kind there have been.
     package func count(of call: Call) -> Int { history.count { $0 == call } }
 
@@ -104,7 +107,9 @@ package final class FaultyBackend: TranslationBackend {
         _ device: HostDevice, to vsmmu: VSMMUID, as vsid: StreamID, initially: Installation
     ) throws(BackendFailure) -> AttachedDevice {
         try pass(.attach)
-        return try wrapped.attach(device, to: vsmmu, as: vsid, initially: initially)
+        var attached = try wrapped.attach(device, to: vsmmu, as: vsid, initially: initially)
+        if let descriptor = handsOver() { attached.descriptor = descriptor }
+        return attached
     }
 
     package func detach(_ vsid: StreamID, from vsmmu: VSMMUID) throws(BackendFailure) {

@@ -73,8 +73,10 @@ extension IOMMUFDVSMMU {
 extension BackendFailure {
     /// What a session is told of a call of the kernel that failed.
     init(_ error: IOMMUError) {
+        // A device that is open elsewhere is EINVAL to the kernel; to a client that is no fault of its request.
+        let errno = error.cause == .deviceInUse ? .busy : error.errno
         self.init(
-            Status(rawValue: UInt32(bitPattern: error.errno.code)), error.operation,
+            Status(rawValue: UInt32(bitPattern: errno.code)), error.operation,
             advice: "the kernel says \(error.errno.name), \(error.advice)", isTransient: error.isTransient)
     }
 }

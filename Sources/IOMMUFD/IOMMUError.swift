@@ -63,7 +63,7 @@ package struct IOMMUError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noNesting:
             "the SMMU offers no nested translation to Linux: it needs both stages, no erratum that forbids them, and "
                 + "CONFIG_ARM_SMMU_V3_IOMMUFD"
-        case .deviceInUse: "somebody else has the device: bind it to vfio-pci, and close what holds it"
+        case .deviceInUse: "somebody else has the device: bind it to vfio-pci, and have every descriptor of it closed"
         case .interruptsNotIsolated:
             "the platform does not isolate MSIs; iommufd.allow_unsafe_interrupts=1 would accept the risk"
         case .addressReserved:
@@ -105,7 +105,8 @@ extension IOMMUError {
         case (_, .timedOut): .timedOut
         case (.open, .notFound): .kernelTooOld
         case (.bind, .notFound), (_, .noDevice): .noDevice
-        case (.bind, .busy): .deviceInUse
+        // EINVAL: somebody has it open, by another descriptor of the same file.
+        case (.bind, .busy), (.bind, .invalid): .deviceInUse
         case (.bind, .notPermitted): .interruptsNotIsolated
         case (_, .notPermitted), (_, .accessDenied): .notPermitted
         case (.mapFile(let bytes), .noMemory), (.nestParent(let bytes), .noMemory): .memory(bytes)

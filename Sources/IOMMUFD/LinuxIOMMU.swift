@@ -15,6 +15,7 @@ package final class LinuxIOMMU: IOMMUKernel {
     package init(adopting iommufd: consuming OwnedFD) { self.iommufd = iommufd }
 
     private static func open(_ path: String) throws(Errno) -> OwnedFD {
+        // SAFETY: as within.
         let raw = unsafe path.withCString { name in
             // SAFETY: the call reads a string that ends in 0 and keeps nothing of it.
             unsafe ciommufd_open(name)
@@ -26,6 +27,7 @@ package final class LinuxIOMMU: IOMMUKernel {
     private func call<Argument>(
         _ request: some BinaryInteger, _ argument: inout Argument, on descriptor: Int32? = nil
     ) throws(Errno) {
+        // SAFETY: as within.
         let status = unsafe withUnsafeMutablePointer(to: &argument) { pointer in
             // SAFETY: the structure is that of the request, its size is filled in, and the kernel writes no further.
             unsafe ciommufd_ioctl(descriptor ?? iommufd.raw, UInt32(request), pointer)
@@ -53,11 +55,13 @@ extension LinuxIOMMU {
 
     package func allowIOVAs(_ ranges: [ClosedRange<UInt64>], of ioas: UInt32) throws(Errno) {
         let kernelRanges = ranges.map { ciommufd_iova_range(start: $0.lowerBound, last: $0.upperBound) }
+        // SAFETY: as within: nobody keeps the pointer.
         let status = unsafe kernelRanges.withUnsafeBufferPointer { buffer -> Int32 in
             var argument = ciommufd_ioas_allow_iovas()
             argument.size = size(of: ciommufd_ioas_allow_iovas.self)
             argument.ioas_id = ioas
             argument.num_iovas = UInt32(buffer.count)
+            // SAFETY: only its number is taken.
             argument.allowed_iovas = unsafe address(of: buffer.baseAddress)
             // SAFETY: the kernel reads `num_iovas` ranges from the buffer, which outlives the call.
             return unsafe ciommufd_ioctl(iommufd.raw, UInt32(CIOMMUFD_IOAS_ALLOW_IOVAS), &argument)
@@ -74,7 +78,9 @@ extension LinuxIOMMU {
             argument.size = size(of: ciommufd_ioas_iova_ranges.self)
             argument.ioas_id = ioas
             argument.num_iovas = UInt32(capacity)
+            // SAFETY: as within: nobody keeps the pointer.
             let status = unsafe ranges.withUnsafeMutableBufferPointer { buffer -> Int32 in
+                // SAFETY: only its number is taken.
                 argument.allowed_iovas = unsafe address(of: UnsafePointer(buffer.baseAddress))
                 // SAFETY: the kernel writes at most `num_iovas` ranges to the buffer, which outlives the call.
                 return unsafe ciommufd_ioctl(iommufd.raw, UInt32(CIOMMUFD_IOAS_IOVA_RANGES), &argument)
@@ -123,7 +129,9 @@ extension LinuxIOMMU {
         argument.size = size(of: ciommufd_hw_info.self)
         argument.dev_id = device
         argument.data_len = size(of: ciommufd_hw_info_arm_smmuv3.self)
+        // SAFETY: as within: nobody keeps the pointer.
         let status = unsafe withUnsafeMutablePointer(to: &info) { pointer -> Int32 in
+            // SAFETY: only its number is taken.
             argument.data_uptr = unsafe address(of: UnsafePointer(pointer))
             // SAFETY: the kernel writes at most `data_len` bytes to `info`, which outlives the call.
             return unsafe ciommufd_ioctl(iommufd.raw, UInt32(CIOMMUFD_GET_HW_INFO), &argument)
@@ -172,7 +180,9 @@ extension LinuxIOMMU {
             argument.flags = UInt32(CIOMMUFD_HWPT_FAULT_ID_VALID)
             argument.fault_id = faultQueue
         }
+        // SAFETY: as within: nobody keeps the pointer.
         let status = unsafe withUnsafeMutablePointer(to: &ste) { pointer -> Int32 in
+            // SAFETY: only its number is taken.
             argument.data_uptr = unsafe address(of: UnsafePointer(pointer))
             // SAFETY: the kernel reads `data_len` bytes of `ste`, which outlives the call.
             return unsafe ciommufd_ioctl(iommufd.raw, UInt32(CIOMMUFD_HWPT_ALLOC), &argument)
@@ -190,6 +200,7 @@ extension LinuxIOMMU {
     }
 
     package func invalidate(_ commands: Span<Command>, in viommu: UInt32) throws(Errno) {
+        // SAFETY: as within: nobody keeps the pointer.
         let status = unsafe commands.withUnsafeBytes { bytes -> Int32 in
             var argument = ciommufd_hwpt_invalidate()
             argument.size = size(of: ciommufd_hwpt_invalidate.self)
@@ -220,6 +231,7 @@ extension LinuxIOMMU {
     }
 
     package func readEvents(raw: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int {
+        // SAFETY: as within: nobody keeps the pointer.
         let count = unsafe bytes.withUnsafeMutableBufferPointer { buffer in
             // SAFETY: the kernel writes at most `buffer.count` bytes.
             unsafe ciommufd_read(raw, buffer.baseAddress, buffer.count)

@@ -14,4 +14,14 @@ package enum TextFile {
         try Errno.check(result)
         return bytes
     }
+
+    /// Puts a file of these bytes, readable by all, in the place of the one at `path`: whoever opens it sees the old one
+    /// or all of the new one. Errors: those of open(2), write(2) and rename(2); the old file is untouched then.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(Errno) {
+        let result = unsafe bytes.withUnsafeBytes { buffer in
+            // SAFETY: the call reads `buffer.count` bytes and a string that ends in 0, and keeps neither pointer.
+            unsafe path.withCString { unsafe clinux_file_replace($0, buffer.baseAddress, buffer.count) }
+        }
+        try Errno.check(result)
+    }
 }

@@ -49,7 +49,8 @@ final class Connection {
         return .answered(answer.effects)
     }
 
-    /// Sends the reply; false when the VMM has to read others first.
+    /// Sends the reply; false when the VMM has to read others first. The VMM has a copy of the descriptor then, and this
+    /// one is closed: a device that somebody holds cannot be given to anybody else.
     func sendReply(_ descriptors: DescriptorTable) throws(Errno) -> Bool {
         guard let answer = unsent else { return true }
         let sent = try reply.read(answer.byteCount) { bytes throws(Errno) in
@@ -58,7 +59,10 @@ final class Connection {
             }
             return try socket.send(bytes)
         }
-        if sent { unsent = nil }
+        if sent {
+            if let id = answer.descriptor { descriptors.remove(id.rawValue) }
+            unsent = nil
+        }
         return sent
     }
 }

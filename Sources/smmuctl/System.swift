@@ -1,9 +1,12 @@
 import Glibc
+import LinuxSystem
 
 /// What the command asks of the system. All that is unsafe in this target is in this file.
 enum System {
     /// Whether colours may be written: to a terminal only, and not if the user has said no (no-color.org).
-    static var wantsColour: Bool { isatty(STDOUT_FILENO) == 1 && (environment("NO_COLOR") ?? "").isEmpty }
+    static var wantsColour: Bool { isTerminal(STDOUT_FILENO) && (environment("NO_COLOR") ?? "").isEmpty }
+
+    static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
     private static func environment(_ name: String) -> String? {
         // SAFETY: this program has one thread and sets no variable, so that the string stays; it is copied here.
@@ -18,6 +21,15 @@ enum System {
         // SAFETY: stat reads the string, which ends with NUL, fills the structure, and keeps neither pointer.
         guard unsafe stat(path, &status) == 0 else { return .nothing }
         return status.st_mode & S_IFMT == S_IFDIR ? .directory : .other
+    }
+
+    /// Waits, whatever interrupts it.
+    static func sleep(until deadline: MonotonicTime) {
+        while true {
+            let now = MonotonicTime.now
+            if now >= deadline { return }
+            usleep(UInt32(clamping: (deadline.nanoseconds - now.nanoseconds) / 1000 + 1))
+        }
     }
 
     /// Has what was printed read by whoever reads a pipe.

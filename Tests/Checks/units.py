@@ -125,7 +125,7 @@ class Tools:
         return [f"{what}: {line}" for line in lines] or ([f"{what}: status {status}"] if status and not text else [])
 
     def verify(self):
-        names = sorted(self.units.glob("*.s*"))
+        names = sorted(self.units.glob("*.*"))
         faults = self.quiet("systemd-analyze verify", "systemd-analyze", "verify", "--man=no", *names)
         for page in {match for name in names for match in re.findall(r"man:([\w.-]+\(\d\))", name.read_text())}:
             title, section = page[:-3], page[-2]

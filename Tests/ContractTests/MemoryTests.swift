@@ -91,6 +91,30 @@ struct MemoryTests {
         _ = try Guest.translating(harness, device: "disk0")
     }
 
+    /// A memfd stands for the vfio device, which the kernel lets nobody else have while a copy is open.
+    @Test("P23: of a device's descriptor the daemon keeps no copy once the VMM has its own")
+    func deviceDescriptor() throws {
+        let mark = "device-\(UUID().uuidString)"
+        let harness = try BrokerHarness(backend: { descriptors in
+            let backend = FaultyBackend(wrapping: ModelBackend(descriptors: descriptors))
+            backend.handsOver = {
+                do throws(Errno) {
+                    return ResourceID(rawValue: descriptors.insert(try OwnedFD.memory(named: mark, size: 4096)))
+                } catch { return nil }
+            }
+            return backend
+        })
+        defer { harness.stop() }
+        let guest = try Guest(harness)
+        try guest.createVSMMU(on: "disk0")
+        do {
+            let attachment = try guest.broker.attach("disk0", to: guest.vsmmu, as: Guest.vsid)
+            let received = attachment.device != nil
+            #expect(received)
+        }
+        #expect(eventually { OpenResources(ofMemory: mark).descriptors == 0 })
+    }
+
     @Test("P24: devices abort before memory is unmapped")
     func order() throws {
         let log = CallLog()

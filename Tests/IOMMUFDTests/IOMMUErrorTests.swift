@@ -10,6 +10,7 @@ import Testing
         (.open, .notFound, .kernelTooOld, "Linux 6.15", false),
         (.eventQueue, .noSuchRequest, .kernelTooOld, "Linux 6.15", false),
         (.bind, .busy, .deviceInUse, "vfio-pci", false),
+        (.bind, .invalid, .deviceInUse, "closed", false),
         (.bind, .notPermitted, .interruptsNotIsolated, "allow_unsafe_interrupts", false),
         (.bind, .notFound, .noDevice, "vfio-pci", false),
         (.hardwareInfo, .notSupported, .noNesting, "CONFIG_ARM_SMMU_V3_IOMMUFD", false),

@@ -2,15 +2,15 @@
 # smmu-brokerd under a systemd and a journald of its own: `make systemd-test` runs this.
 #
 #   run.sh can            whether this machine can; if not it says why, and the status is 1
-#   run.sh run BUILD_DIR  installs what is built there into a Debian 12, boots that in a container, and has the checks of
-#                         inside/checks.py made there
+#   run.sh run BUILD_DIR  installs what is built there into a Debian 12, boots that in a container, and has the checks
+#                         of inside/checks.py made there
 #
 # With SYSTEMD_TEST_KEEP=DIRECTORY the journal of the machine, its console and the checks' output are left there.
-# The Debian is made once, in $SYSTEMD_TEST_CACHE (~/.cache/smmu-broker), and never changed: the machine runs on an overlay.
+# The Debian is made once, in $SYSTEMD_TEST_CACHE (~/.cache/smmu-broker), and never changed: the machine is an overlay.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 checks=$PWD/Tests/Systemd/inside
-cache=${SYSTEMD_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/smmu-broker}
+cache=${SYSTEMD_TEST_CACHE:-${XDG_CACHE_HOME:-~/.cache}/smmu-broker}
 suite=bookworm
 packages=dbus,libsystemd0,python3,systemd,systemd-sysv
 base=$cache/$suite-$(sha256sum <<<"$packages" | cut -c1-12)
@@ -84,10 +84,11 @@ run_machine() {
     install_into "$work/machine" "$build"
 
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout -k 10 150 systemd-nspawn --quiet -D "$work/machine" --register=no \
-        --keep-unit --private-network --link-journal=no --console=pipe --boot </dev/null >"$work/console" 2>&1 || status=$?
+        --keep-unit --private-network --link-journal=no --console=pipe --boot \
+        </dev/null >"$work/console" 2>&1 || status=$?
     if [[ -n ${SYSTEMD_TEST_KEEP:-} ]]; then
         mkdir -p "$SYSTEMD_TEST_KEEP"
-        cp -r "$work/machine/var/log/journal" "$work/machine/checks/output" "$work/console" "$SYSTEMD_TEST_KEEP"
+        cp -r "$work/machine/var/log/journal" "$work/machine/checks/output" "$work/console" "$SYSTEMD_TEST_KEEP" || true
     fi
     if [[ -f $work/machine/checks/output ]]; then cat "$work/machine/checks/output"; fi
     if [[ $status -ne 0 ]]; then echo "The machine ended with status $status." >&2; fi

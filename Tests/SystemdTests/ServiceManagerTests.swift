@@ -98,6 +98,7 @@ import Testing
                 check(unsafe getenv(name) == nil, "\(name) is still set")
             }
             check(try SocketActivation.take().isEmpty, "taken twice")
+            succeed()
         }
     }
 
@@ -115,6 +116,7 @@ import Testing
             refuses(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0), .notSeqPacket, "not ListenStream=")
             refuses(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0), .notUnix, "ListenSequentialPacket=")
             refuses(socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0), .notListening, "Accept=no")
+            succeed()
         }
     }
 

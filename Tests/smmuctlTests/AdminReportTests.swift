@@ -119,7 +119,10 @@ import Wire
             let name = verb.configuration.commandName ?? "\(verb)".lowercased()
             #expect(text.contains(".It Cm \(name)"), "\(name)")
         }
-        for option in ["socket", "json", "no\\-legend", "follow", "vm", "faults", "help", "version"] {
+        for option in [
+            "socket", "json", "no\\-legend", "follow", "vm", "faults", "help", "version", "backend", "root", "last",
+            "capture", "interval", "sort", "once", "output",
+        ] {
             #expect(text.contains(".It Fl \\-\(option)"), "\(option)")
         }
     }

@@ -24,7 +24,7 @@ import Testing
 
     @Test func theManualHasExamplesOfEveryVerb() throws {
         let verbs = Set(try ManualTests.examples().compactMap { $0.command.split(separator: " ").first })
-        #expect(verbs == ["config", "decode", "model", "translate"])
+        #expect(verbs == ["config", "decode", "explain", "model", "translate"])
     }
 
     @Test(arguments: try ManualTests.examples())

@@ -63,6 +63,9 @@ import Testing
         (["config", "check", "--help"], ["--json", "EXIT STATUS", "EXAMPLE"]),
         (["config", "show", "--help"], ["--config", "--json", "EXIT STATUS", "EXAMPLE"]),
         (["decode", "--help"], ["ste", "--json", "--idr0", "--idr1", "--idr3", "--idr5", "--ids", "EXAMPLES"]),
+        (["doctor", "--help"], ["--backend", "--root", "--json", "EXIT STATUS", "EXAMPLES"]),
+        (["explain", "--help"], ["--last", "--vm", "--capture", "--socket", "--json", "EXIT STATUS", "EXAMPLES"]),
+        (["top", "--help"], ["--interval", "--sort", "--once", "--json", "EXIT STATUS", "EXAMPLES"]),
         (["model", "--help"], ["check"]), (["model", "check", "--help"], ["--json", "EXIT STATUS", "EXAMPLE"]),
         (
             ["translate", "--help"],

@@ -521,7 +521,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_event_record, 32);
 
 enum smmu_broker_loss {
     SMMU_BROKER_LOSS_KERNEL_QUEUE = 1, /* the vEVENTQ overflowed */
-    SMMU_BROKER_LOSS_SUBSCRIBER = 2,   /* a monitor did not keep up */
+    SMMU_BROKER_LOSS_SUBSCRIBER = 2,   /* a monitor did not keep up, or the VMM when a vSMMU was reset or destroyed */
 };
 
 /* LOST: one of these. The sequence numbers it covers are used up. */

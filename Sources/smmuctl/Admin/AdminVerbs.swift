@@ -1,6 +1,7 @@
 import ArgumentParser
 import BrokerClient
 import JSON
+import LinuxSystem
 import Wire
 
 /// `smmuctl status`: how the daemon is doing.
@@ -104,11 +105,18 @@ struct MetricsCommand: ParsableCommand {
         discussion: AdminHelp.exitStatus)
 
     @OptionGroup var admin: AdminOptions
+    @Option(help: ArgumentHelp("Put it into this file, as a whole, and print nothing.", valueName: "file"))
+    var output: String?
 
     func run() throws {
         try reporting { () throws(Failure) in
             let text = try admin.ask("ask for the metrics") { client throws(BrokerError) in try client.metrics() }
-            print(text, terminator: "")
+            guard let output else { return print(text, terminator: "") }
+            do throws(Errno) { try TextFile.replace(output, with: Array(text.utf8)) } catch {
+                throw Failure(
+                    action: "write \(output)", reason: "\(error).",
+                    advice: "Give a file in a directory that is there and may be written to.")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ extension FakeKernel {
     package func bind(_ path: DevicePath) throws(Errno) -> BoundDeviceHandle {
         try enter(.bind)
         guard let device = machine.devices.first(where: { $0.path == path }) else { throw .notFound }
-        if device.isBound { throw .busy }
+        if device.isBound { throw .invalid }
         let pipe = try FakeDescriptor.make()
         (device.owner, device.descriptor) = (self, pipe.kernel)
         _ = device.install(.blocked)

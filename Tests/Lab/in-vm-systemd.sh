@@ -1,0 +1,75 @@
+#!/bin/bash
+# Runs in the lab's virtual machine when systemd is its first process: the daemon as the service that `make install`
+# installs, with Backend=iommufd, as its own user. One line for each check.
+set -u
+FIRST=0000:00:08.0
+client=/run/smmu-broker/client.sock admin=/run/smmu-broker/admin.sock
+
+check() { # NAME COMMAND...
+    local name=$1
+    shift
+    if "$@" >>service.txt 2>&1; then echo "ok    $name"; else echo "FAIL  $name"; fi
+}
+
+# Tries for 20 s.
+soon() {
+    for ((tries = 0; tries < 200; tries++)); do
+        "$@" && return
+        sleep 0.1
+    done
+    return 1
+}
+
+bind() {
+    echo vfio-pci >"/sys/bus/pci/devices/$1/driver_override"
+    echo "$1" >/sys/bus/pci/drivers_probe
+    [[ -d /sys/bus/pci/devices/$1/vfio-dev ]]
+}
+show() { systemctl show -P "$1" smmu-brokerd.service; }
+is() { [[ $(show "$1") == "$2" ]]; }
+has_user() { [[ $(stat -c %U "/proc/$(show MainPID)") == smmu-broker ]]; }
+restarted() { is ActiveState active && [[ $(show MainPID) != "$1" && $(show MainPID) != 0 ]]; }
+journal_has() { [[ -n $(journalctl -q --no-pager -n 1 _SYSTEMD_UNIT=smmu-brokerd.service "$@") ]]; }
+journal_says() { [[ $(journalctl -q --no-pager -o cat _SYSTEMD_UNIT=smmu-brokerd.service) == *"$1"* ]]; }
+# The image has few programs of its own.
+grep() { busybox grep "$@"; }
+sed() { busybox sed "$@"; }
+devices_are_its() { udevadm settle; [[ $(stat -c %G /dev/iommu /dev/vfio/devices/vfio0 | sort -u) == smmu-broker ]]; }
+
+echo "== The daemon as a service of $(systemctl --version | head -n 1)"
+cp -a root/. /
+systemd-sysusers /usr/lib/sysusers.d/smmu-broker.conf
+systemd-tmpfiles --create /usr/lib/tmpfiles.d/smmu-broker.conf
+cat >/etc/smmu-broker/smmu-broker.conf.d/50-lab.conf <<'CONFIGURATION'
+[Broker]
+Backend=iommufd
+
+[Grant lab]
+User=root
+Devices=0000:*
+CONFIGURATION
+udevadm control --reload
+check "vfio-pci has $FIRST" bind $FIRST
+udevadm trigger --subsystem-match=misc --subsystem-match=vfio-dev
+check "/dev/iommu and the device are the daemon's group's" devices_are_its
+systemctl daemon-reload
+check "its sockets start" systemctl start smmu-brokerd.socket smmu-brokerd-admin.socket
+check "it is not running yet" is ActiveState inactive
+check "a VMM that connects starts it, and works" ./lab-vmm again $client $FIRST
+check "it is active" is ActiveState active
+check "it runs as its own user" has_user
+check "smmuctl asks it" smmuctl status --socket $admin
+check "the journal has the fault with its fields" journal_has SMMU_EVENT=F_TRANSLATION SMMU_DEVICE=$FIRST
+check "and the end of the session" soon journal_says "session 1 ended"
+pid=$(show MainPID)
+kill -KILL "$pid"
+check "killed, it is started again" soon restarted "$pid"
+check "and a VMM works again" ./lab-vmm again $client $FIRST
+check "reload" systemctl reload smmu-brokerd.service
+check "the journal has the reload" soon journal_says "onfiguration"
+check "it stops" systemctl stop smmu-brokerd.service
+check "without a failure" is Result success
+systemctl --failed --no-legend --no-pager | sed 's/^/--    failed unit: /'
+grep '^FAIL' service.txt | sed 's/^FAIL  /--    /'
+journalctl -u smmu-brokerd.service --no-pager >daemon-service.log 2>&1
+echo "== The end of the service"

@@ -12,6 +12,7 @@ package final class SessionHandle: Sendable {
     /// Its loop. Post, and never wait.
     package let poster: LoopPoster
     private let published: Mutex<Published>
+    private let begun = Atomic(false)
 
     private struct Published {
         var snapshot: SessionSnapshot
@@ -30,6 +31,10 @@ package final class SessionHandle: Sendable {
     package var contexts: [ContextSnapshot] { published.withLock { $0.contexts } }
     /// When the session's thread went into what it is doing now; nil when it waits for something to do.
     package var busySince: Instant? { published.withLock { $0.busySince } }
+
+    /// There has been a HELLO that was granted. True before the client has its reply, so that whoever connects next finds it.
+    package var hasBegun: Bool { begun.load(ordering: .acquiring) }
+    package func noteBegun() { begun.store(true, ordering: .releasing) }
 
     package func beginTurn(at now: Instant) { published.withLock { $0.busySince = now } }
 

@@ -23,7 +23,7 @@ extension Daemon {
 
     /// The user of each connection without a HELLO that was granted; those that an operator made are not among them.
     private func waitingUsers() -> [UInt32] {
-        let begun = Set(table.all.filter { $0.snapshot.vm != nil }.map(\.id))
+        let begun = Set(table.all.filter(\.hasBegun).map(\.id))
         return sessions.compactMap { id, session in
             guard case .policy = session.owner.grant, !begun.contains(id) else { return nil }
             return session.owner.peer.uid

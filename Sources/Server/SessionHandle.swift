@@ -14,6 +14,7 @@ package final class SessionHandle: Sendable {
     private let published: Mutex<Published>
     /// When the turn in hand began, in nanoseconds; 0 between turns.
     private let turnBegan = Atomic<UInt64>(0)
+    private let begun = Atomic(false)
 
     private struct Published {
         var snapshot: SessionSnapshot
@@ -35,6 +36,10 @@ package final class SessionHandle: Sendable {
     }
 
     package func beginTurn(at now: Instant) { turnBegan.store(max(now.nanoseconds, 1), ordering: .relaxed) }
+
+    /// There has been a HELLO that was granted. True before the client has its reply, so that whoever connects next finds it.
+    package var hasBegun: Bool { begun.load(ordering: .acquiring) }
+    package func noteBegun() { begun.store(true, ordering: .releasing) }
 
     /// `contexts`: nil when they are as before.
     package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?) {

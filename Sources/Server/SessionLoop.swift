@@ -88,6 +88,10 @@ final class SessionLoop {
         case .answered(let effects):
             // What has to be closed is closed before the reply says so (P5, P23).
             settle(effects)
+            if helloDeadline != nil, session.hasBegun {
+                helloDeadline = nil
+                handle.noteBegun()
+            }
             if try !connection.sendReply(descriptors) { waitForRoom(at: now) }
             if effects.contains(.delivery) { delivery.deliver() }
         }
@@ -104,7 +108,6 @@ final class SessionLoop {
 
     /// Whether the client has left undone for too long what others wait for.
     private func hasLostPatience(at now: Instant) -> Bool {
-        if session.hasBegun { helloDeadline = nil }
         for deadline in [helloDeadline, replyDeadline] {
             guard let deadline else { continue }
             if deadline <= now { return true }

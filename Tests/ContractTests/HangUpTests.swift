@@ -113,13 +113,11 @@ struct HangUpTests {
             begun.append(try RawClient(connectingTo: harness.path))
             try begun.last?.hello()
         }
-        #expect(eventually { harness.table.all.count { $0.snapshot.vm != nil } == 3 })
         let silent = try (0..<2).map { _ in try RawClient(connectingTo: harness.path) }
         #expect(eventually { harness.table.all.count == 5 })
         let third = try RawClient(connectingTo: harness.path)
         #expect(try third.receive() == nil)
         #expect(try silent[0].hello().refusal == nil)
-        #expect(eventually { harness.table.all.count { $0.snapshot.vm != nil } == 4 })
         #expect(try RawClient(connectingTo: harness.path).hello().refusal == nil)
     }
 }

@@ -51,6 +51,8 @@ sysroot=$LAB_DIR/sdks/lab.artifactbundle/lab/sysroot
 build=(swift build -c release --scratch-path .build-lab --swift-sdks-path "$LAB_DIR/sdks" --swift-sdk smmu-lab
     --static-swift-stdlib --pkg-config-path "$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig"
     -Xswiftc -static-executable -Xswiftc -no-warnings-as-errors)
+# The compiler does not see that a C header has changed since the last build.
+[[ ! -d .build-lab ]] || find .build-lab -type d -name ModuleCache -prune -exec rm -rf {} +
 for program in smmu-brokerd smmuctl; do
     "${build[@]}" --product "$program"
     cp ".build-lab/$triple/release/$program" "$share/"

@@ -102,6 +102,16 @@ package struct Scenario: Sendable {
         live.first { $0.kind == kind && $0.sid == sid && $0.ssid == ssid && $0.level == word }?.pa
     }
 
+    /// Whether the stream's contexts use each other's translations: at EL2 without E2H there are no ASIDs. Several of them,
+    /// with tables of their own, are software's error, and what one of them cached answers for another.
+    package func contextsShareTranslations(sid: UInt32) -> Bool {
+        guard identity.hasHyp, registers.cr2 & 1 == 0, live.contains(where: { $0.sid == sid && $0.ssid != nil }),
+            let place = place(of: .ste, sid: sid, word: 1), let word = memory.read(place)
+        else { return false }
+        let world: UInt64 = .mask(31, 30)
+        return word & world == 2 &<< 30
+    }
+
     /// Whether all that leads to the translation tables of a context is as it was built, and the tables are too.
     package func isAsBuilt(sid: UInt32, ssid: UInt32?) -> Bool {
         live.allSatisfy { word in

@@ -8,6 +8,8 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 
 SWIFT ?= swift
 FUZZ_SECONDS ?= 60
+# Of the random numbers: 0 takes another one each time.
+FUZZ_SEED ?= 0
 LAB_PREBUILT ?=
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
@@ -92,7 +94,7 @@ fuzz: ## Fuzz the model, and the broker's rules with the model behind them, each
 	    fuzzer="$$(FUZZ=1 $(SWIFT) build -c release --scratch-path $(FUZZ_BUILD) --show-bin-path)/$$program"; \
 	    seeds=(); if [[ -d $(FUZZ_CORPUS)/$$program ]]; then seeds=($(FUZZ_CORPUS)/$$program); fi; \
 	    SWIFT_BACKTRACE=enable=no timeout -k 10 $$(($(FUZZ_SECONDS) + 60)) "$$fuzzer" \
-	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
+	        -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -timeout=10 -artifact_prefix=$(FUZZ_BUILD)/ -print_final_stats=1 \
 	        $(FUZZ_BUILD)/$$program "$${seeds[@]}"; \
 	done
 

@@ -84,8 +84,10 @@ demo: install-deps ## Show the broker at work on a recorded guest: installs what
 	Tests/Demo/demo.sh "$$($(SWIFT) build --show-bin-path)"
 
 bench: ## Run the benchmarks (BENCH_QUICK=1: a short round, BENCH_JSON=FILE: results also as JSON)
-	$(SWIFT) build -c release --static-swift-stdlib --product smmu-brokerd
-	$(SWIFT) run -c release --static-swift-stdlib smmu-broker-bench
+	for program in smmu-brokerd smmu-broker-bench; do \
+	    $(SWIFT) build -c release --static-swift-stdlib --product $$program; \
+	done
+	"$$($(SWIFT) build -c release --show-bin-path)/smmu-broker-bench"
 
 fuzz: ## Fuzz the model, and the broker's rules with the model behind them, each for FUZZ_SECONDS (default 60)
 	for program in FuzzModel FuzzBroker; do \

@@ -10,16 +10,24 @@ package final class JournalShare: Sendable {
     private static let mostUsers = 256
     private static let others = UInt32.max
 
-    private let meters = Mutex<[UInt32: JournalMeter]>([:])
+    private let meters = Mutex<[Account: JournalMeter]>([:])
+
+    /// Many beginnings do not keep the journal from saying why the next one is refused.
+    private struct Account: Hashable {
+        var user: UInt32
+        var refusals: Bool
+    }
 
     package init() {}
 
-    /// One line about a session of `user`: whether the journal is to have it, and how many it has not had before it.
-    func count(_ user: UInt32) -> (journal: Bool, suppressed: UInt64) {
+    /// One line about a session of `user`, its beginning or its refusal: whether the journal is to have it, and how many
+    /// it has not had before it.
+    func count(_ user: UInt32, refusal: Bool) -> (journal: Bool, suppressed: UInt64) {
         let now = Instant(.now)
         return meters.withLock { meters in
-            let user = meters[user] != nil || meters.count < Self.mostUsers ? user : Self.others
-            return meters[user, default: JournalMeter()].count(at: now, Self.limit)
+            var account = Account(user: user, refusals: refusal)
+            if meters[account] == nil, meters.count >= 2 * Self.mostUsers { account.user = Self.others }
+            return meters[account, default: JournalMeter()].count(at: now, Self.limit)
         }
     }
 }

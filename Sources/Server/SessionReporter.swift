@@ -87,9 +87,9 @@ extension SessionReporter {
         case .ended where isUntold: return false
         case .ended, .vsmmuFailed, .health: return true
         case .began:
-            verdict = share.count(origin.uid)
+            verdict = share.count(origin.uid, refusal: false)
             isUntold = !verdict.journal
-        case .refused where vm == nil: verdict = share.count(origin.uid)
+        case .refused where vm == nil: verdict = share.count(origin.uid, refusal: true)
         default: verdict = meter.count(at: Instant(.now), Self.limit)
         }
         if verdict.suppressed > 0 {

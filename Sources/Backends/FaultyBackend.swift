@@ -77,6 +77,10 @@ package final class FaultyBackend: TranslationBackend {
     package var reservedWindow: MSIWindow { wrapped.reservedWindow }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { try wrapped.probe(device) }
     package func endProbe() { wrapped.endProbe() }
+    package func takeHold(of device: Name) -> (any DeviceHold)? { wrapped.takeHold(of: device) }
+    package func restartEvents(of vsmmu: VSMMUID) { wrapped.restartEvents(of: vsmmu) }
+    package var hasNotices: Bool { wrapped.hasNotices }
+    package func takeNotices() -> [HostNotice] { wrapped.takeNotices() }
 
     package func map(_ map: MemoryMap) throws(BackendFailure) {
         try pass(.map)

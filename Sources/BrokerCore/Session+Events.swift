@@ -79,6 +79,7 @@ extension Session {
     /// Reads what a source has and the ring has room for, a bounded amount.
     package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects {
         _ = readOnce(vsmmu, at: now)
+        if backend.hasNotices { hearOfHost() }
         return takeEffects()
     }
 
@@ -210,6 +211,7 @@ extension Session {
         }
         answerStalls(at: now)
         retryQuarantine(at: now)
+        if backend.hasNotices { hearOfHost() }
         return takeEffects()
     }
 }

@@ -110,6 +110,7 @@ package final class Session {
             observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none, error.text))
             answer = Answer(byteCount: error.encode(to: header, into: &reply))
         }
+        if backend.hasNotices { hearOfHost() }
         answer.effects.formUnion(takeEffects())
         return answer
     }

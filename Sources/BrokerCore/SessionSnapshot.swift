@@ -38,6 +38,8 @@ package struct SessionCounters: Hashable, Sendable {
     package var eventsLost: UInt64 = 0
     /// Kept out of the journal by the rate limit.
     package var journalSuppressed: UInt64 = 0
+    /// Calls of the host that took 100 ms or more.
+    package var slowCalls: UInt64 = 0
     package init() {}
 }
 

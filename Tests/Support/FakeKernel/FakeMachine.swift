@@ -5,6 +5,10 @@ package import SMMUv3
 /// The hardware that all open iommufds share.
 package final class FakeMachine {
     package let devices: [FakeDevice]
+    /// Nanoseconds; passes only when a call is told to take some.
+    package var now: UInt64 = 1
+    /// The kernel can hand over stalled transactions.
+    package var hasSVA = true
 
     package init(_ devices: [FakeDevice]) { self.devices = devices }
 
@@ -12,7 +16,8 @@ package final class FakeMachine {
         FakeLocator(
             devices.compactMap { device in
                 PCIAddress(device.name).map {
-                    LocatedDevice(address: $0, path: device.path, smmu: device.smmu.name, group: [device.name])
+                    LocatedDevice(address: $0, path: device.path, smmu: device.smmu.name, group: [device.name],
+                        canStall: device.canStall)
                 }
             })
     }
@@ -53,6 +58,8 @@ package final class FakeDevice {
     package let pasidBits: Int
     /// It is being reset: attaching is refused.
     package var isResetting = false
+    /// The kernel knows that it may stall.
+    package var canStall = false
     /// It leaves every ATC_INV unanswered.
     package var isUnresponsive = false
 

@@ -130,8 +130,14 @@ extension Session {
         let failure = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
         if let failure { throw .hostFailure(failure, "The device is still attached: try again") }
         forget(key, device)
-        context.directory.release(device, by: context.id)
+        giveBack(device, withheld: false)
         return done(call, &reply)
+    }
+
+    /// To the directory, with who may still have a descriptor of it.
+    func giveBack(_ device: Name, withheld: Bool) {
+        context.directory.release(
+            device, by: context.id, vm: state.hello?.name, hold: backend.takeHold(of: device), withheld: withheld)
     }
 
     /// The context is gone from the backend.
@@ -145,11 +151,25 @@ extension Session {
         observer.saw(.detached(device: device))
     }
 
-    /// No device of this daemon's backends outlives its session yet.
-    func deviceReset(_ request: DeviceResetRequest) -> Refusal {
-        Refusal(
-            .notOrphaned, .busy,
-            "`\(request.device)` is not orphaned, and only orphaned devices are reset here: reset a live device through its "
-                + "own descriptor.")
+    /// The kernel resets a device when its last descriptor is closed, and lets nobody else do so before: an orphan's DMA is
+    /// blocked meanwhile.
+    func deviceReset(
+        _ request: DeviceResetRequest, _ call: Call, _ reply: inout MutableRawSpan
+    ) throws(Refusal) -> Answer {
+        let grant = try admittingGrant()
+        switch try context.directory.orphanage(of: request.device, under: grant) {
+        case .over: return done(call, &reply)
+        case .none:
+            throw Refusal(
+                .notOrphaned, .busy,
+                "`\(request.device)` is not orphaned, and only orphaned devices are reset here: reset a live device through "
+                    + "its own descriptor.")
+        case .lasting:
+            throw Refusal(
+                .deviceBusy, .busy,
+                "`\(request.device)` cannot be reset while somebody has its descriptor: its DMA is blocked, and the kernel "
+                    + "resets it when the last copy is closed. \"fuser -v /dev/vfio/devices/*\" on the host says who has it."
+            )
+        }
     }
 }

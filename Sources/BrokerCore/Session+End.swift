@@ -3,6 +3,8 @@ import Wire
 /// How far the end of a session is.
 struct Ending {
     var tries = 0
+    /// Devices that are gone from the backend.
+    var devices: [Name] = []
     /// Of ABORT, when a device is busy: one second at the interval below.
     static let maximumTries = 50
     static let intervalMilliseconds: UInt64 = 20
@@ -19,6 +21,7 @@ extension Session {
         }
         unmapEverything()
         removeObjects()
+        for device in ending.devices { giveBack(device, withheld: false) }
         context.directory.releaseEverything(of: context.id)
         if let old = state.subscription { discard(old.socket) }
         commit(.ended)
@@ -58,6 +61,7 @@ extension Session {
             let (key, device) = (state.contexts[0].key, state.contexts[0].device.name)
             _ = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
             forget(key, device)
+            ending.devices.append(device)
         }
         while !state.vsmmus.isEmpty {
             let id = state.vsmmus[0].key

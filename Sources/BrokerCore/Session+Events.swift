@@ -57,6 +57,17 @@ extension Session {
         observer.saw(.health(device: context.device.name, context.health))
     }
 
+    /// The device of a context is no longer the session's.
+    func tellGone(_ index: Int) {
+        let context = state.contexts[index]
+        let generation = state.vsmmus.index(of: context.key.vsmmu).map { state.vsmmus[$0].generation }
+        let header = EventHeader(
+            sequence: state.nextSequence, vsmmu: context.key.vsmmu, generation: generation ?? Generation(0))
+        ring.append(.deviceGone(HealthNotice(vsid: context.key.vsid, state: context.health)), header)
+        effects.formUnion([.delivery, .contexts])
+        observer.saw(.handedBack(device: context.device.name))
+    }
+
     // MARK: Sources
 
     /// A descriptor to watch for each vSMMU that has one.
@@ -195,6 +206,7 @@ extension Session {
     package var deadline: Instant? {
         var first = stalls.first
         if let quarantineRetry { first = first.map { min($0, quarantineRetry) } ?? quarantineRetry }
+        if let leaveRetry { first = first.map { min($0, leaveRetry) } ?? leaveRetry }
         for index in meters.indices {
             guard let deadline = meters[index].journal.deadline else { continue }
             first = first.map { min($0, deadline) } ?? deadline
@@ -211,6 +223,7 @@ extension Session {
         }
         answerStalls(at: now)
         retryQuarantine(at: now)
+        retryHandingBack(at: now)
         if backend.hasNotices { hearOfHost() }
         return takeEffects()
     }

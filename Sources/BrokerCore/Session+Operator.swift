@@ -61,6 +61,39 @@ extension Session {
         return true
     }
 
+    // MARK: Back to the host
+
+    /// An operator's doing: takes a device from the guest, so that the host's driver can let it go. It aborts, is detached,
+    /// and its owner is told, to close its own descriptor. False: no such device here.
+    package func handBack(_ device: Name, at now: Instant) -> Bool {
+        guard let index = contextIndex(of: device) else { return false }
+        let key = state.contexts[index].key
+        drainSource(of: key.vsmmu, at: now)
+        let target = Target(installation: .abort, illegal: state.contexts[index].illegal)
+        _ = install(target, ste: state.contexts[index].ste, at: index)
+        if attempt({ () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }) != nil {
+            // It is being reset, or the host fails: it is asked for again until it is so.
+            leaving.removeAll { $0 == device }
+            leaving.append(device)
+            leaveRetry = now.advanced(byMilliseconds: Self.leaveRetryMilliseconds)
+            return true
+        }
+        leaving.removeAll { $0 == device }
+        tellGone(index)
+        forget(key, device)
+        giveBack(device, withheld: true)
+        return true
+    }
+
+    /// What has been asked for again, and not been done yet.
+    func retryHandingBack(at now: Instant) {
+        guard let retry = leaveRetry, retry <= now else { return }
+        leaveRetry = nil
+        for device in leaving where !handBack(device, at: now) { leaving.removeAll { $0 == device } }
+    }
+
+    private static var leaveRetryMilliseconds: UInt64 { 100 }
+
     private func contextIndex(of device: Name) -> Int? {
         state.contexts.indices.first { state.contexts[$0].device.name == device }
     }

@@ -65,6 +65,9 @@ package final class Session {
     var stalls = StallDeadlines()
     /// When to try again what an operator wants and the host has refused; nil: there is nothing.
     var quarantineRetry: Instant?
+    /// Devices that the host is to have back, and that could not be detached yet; and when to try again.
+    var leaving: [Name] = []
+    var leaveRetry: Instant?
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }

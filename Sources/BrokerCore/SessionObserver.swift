@@ -51,6 +51,8 @@ package enum SessionNotice: Hashable, Sendable {
     /// Nobody answered a stalled transaction of this device in time: it was aborted.
     case stallTimedOut(device: Name)
     case health(device: Name, HealthNotice.State)
+    /// An operator has taken it from the guest.
+    case handedBack(device: Name)
     /// A call of the host took 100 ms or more.
     case slowCall(name: String, milliseconds: UInt64)
     /// The text is the one that the client is told.

@@ -21,7 +21,7 @@ package struct HeldBack: Sendable {
     /// As it was when it was withheld: when the host has taken it anew it is like any other.
     let binding: UInt64
     /// The operators have been told.
-    var isTold = false
+    package internal(set) var isTold = false
 
     package var reason: Reason { hold != nil ? .orphaned : .withheld }
 }

@@ -91,7 +91,7 @@ package struct HostInventory: Sendable {
     }
 
     /// A name that the grant does not cover gets the same answer whether there is such a device or not.
-    func check(_ name: Name, under grant: Grant) throws(Refusal) {
+    package func check(_ name: Name, under grant: Grant) throws(Refusal) {
         if grant.allows(name) { return }
         if let template = template(of: name)?.template, grant.allows(template.name) { return }
         throw Refusal(

@@ -14,6 +14,10 @@ package protocol AdminHost: AnyObject {
     ) throws(Refusal) -> SessionID
     /// Has a session do something; posted, and not waited for.
     func order(_ order: SessionOrder, _ session: SessionHandle)
+    /// Devices that nobody gets at the moment.
+    var heldBack: [HeldBack] { get }
+    /// Lets sessions have a device again. False: nobody has withheld it.
+    func readmit(_ device: Name) -> Bool
     /// Reads the configuration anew, and calls `done` in this thread when it counts or does not.
     func reload(_ done: @escaping (AdminReloadOutcome) -> Void)
     /// A line for the journal.

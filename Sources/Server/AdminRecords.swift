@@ -7,11 +7,13 @@ package import Wire
 package struct EndedSessions: Hashable, Sendable {
     package private(set) var count: UInt64 = 0
     package private(set) var counters = AdminCounters()
+    package private(set) var slowCalls: UInt64 = 0
     package init() {}
 
     package mutating func add(_ counters: SessionCounters) {
         count += 1
         self.counters = self.counters + AdminCounters(counters)
+        slowCalls &+= counters.slowCalls
     }
 }
 
@@ -54,5 +56,13 @@ extension AdminContext {
             physicalStream: snapshot.physicalStream, state: snapshot.state, flags: flags, health: snapshot.health,
             events: snapshot.events, stesInstalled: snapshot.stesInstalled, word0: snapshot.word0,
             word1: snapshot.word1)
+    }
+}
+
+extension AdminHeldDevice {
+    package init(_ held: HeldBack) {
+        self.init(
+            device: held.device, vm: held.vm, session: held.session.rawValue,
+            reason: held.reason == .orphaned ? .orphaned : .withheld)
     }
 }

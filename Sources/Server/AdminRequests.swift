@@ -29,6 +29,15 @@ final class AdminRequests {
         case .release(let asked):
             let session = try order(.release(asked.device), asked.device)
             return AdminSessionReply(session: session).encode(to: header, into: &reply)
+        case .handBack(let asked):
+            let session = try order(.handBack(asked.device), asked.device)
+            return AdminSessionReply(session: session).encode(to: header, into: &reply)
+        case .readmit(let asked):
+            if host?.readmit(asked.device) ?? false { return ReplyHeader(to: header).encode(into: &reply) }
+            throw Refusal(
+                .unknownDevice, .notFound,
+                "Nobody has given `\(asked.device)` back to the host: ask HELD_BACK for those that are.")
+        case .heldBack: return heldBack(header, &reply)
         case .metrics, .monitor, .sessionCreate, .reload: throw Refusal(.unknownType(request.type.rawValue))
         }
     }
@@ -79,11 +88,18 @@ final class AdminRequests {
             contexts: contexts.span, into: &reply)
     }
 
+    private func heldBack(_ header: RequestHeader, _ reply: inout MutableRawSpan) -> Int {
+        let all = host?.heldBack ?? []
+        let devices = all.prefix(AdminLimits.heldBack).map(AdminHeldDevice.init)
+        return AdminHeldDevice.encode(
+            to: header, total: UInt32(clamping: all.count), devices.span, into: &reply)
+    }
+
     func metrics() -> String {
         var status = AdminStatusReply()
         host?.describe(&status)
         status.monitors = UInt32(clamping: monitors.count)
-        return Metrics(status, table, at: now).text
+        return Metrics(status, table, heldBack: host?.heldBack ?? [], at: now).text
     }
 
     func monitor(_ asked: AdminMonitorRequest, _ descriptor: consuming OwnedFD?) throws(Refusal) {
@@ -116,7 +132,8 @@ final class AdminRequests {
     func note(_ request: AdminRequest, by peer: PeerIdentity) {
         let what =
             switch request {
-            case .quarantine(let asked), .release(let asked): "\(request.type.name) \(asked.device)"
+            case .quarantine(let asked), .release(let asked), .handBack(let asked), .readmit(let asked):
+                "\(request.type.name) \(asked.device)"
             case .sessionCreate(let asked): "\(request.type.name) \(asked.name)"
             default: request.type.name
             }

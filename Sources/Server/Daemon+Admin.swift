@@ -19,7 +19,11 @@ extension Daemon: AdminHost {
         status.maximumSessions = UInt32(clamping: configuration.maximumSessions)
         status.reloads = UInt32(clamping: counters.reloads)
         status.refusedReloads = UInt32(clamping: counters.failedReloads)
+        status.heldBack = UInt32(clamping: inventory.heldBack.count)
     }
+
+    package var heldBack: [HeldBack] { inventory.heldBack }
+    package func readmit(_ device: Name) -> Bool { inventory.readmit(device) }
 
     package var configurationFiles: [String] { files }
 

@@ -9,12 +9,17 @@ package struct Metrics {
     package private(set) var text = ""
 
     /// `status`: what the host has said of itself.
-    package init(_ status: AdminStatusReply, _ table: SessionTable, at now: Instant) {
+    package init(_ status: AdminStatusReply, _ table: SessionTable, heldBack: [HeldBack] = [], at now: Instant) {
         // A session's records are taken once, so that all lines speak of the same moment.
-        let sessions = table.all.map { Seen(session: AdminSession($0, at: now), contexts: $0.contexts) }
+        let sessions = table.all.map {
+            Seen(
+                session: AdminSession($0, at: now), contexts: $0.contexts,
+                slowCalls: $0.snapshot.counters.slowCalls)
+        }
         let ended = table.ended
         daemon(status, sessions, ended)
         counters(sessions, ended)
+        host(heldBack, sessions, ended)
         sessionGauges(sessions)
         contexts(sessions)
         text += "# EOF\n"
@@ -23,6 +28,7 @@ package struct Metrics {
     private struct Seen {
         var session: AdminSession
         var contexts: [ContextSnapshot]
+        var slowCalls: UInt64
         var labels: String {
             "session=\"\(session.id)\",vm=\"\(session.vm?.description ?? "")\""
         }
@@ -64,6 +70,15 @@ package struct Metrics {
         family("reloads", "counter", "Reloads of the configuration, by what came of them.")
         sample("reloads_total", "outcome=\"applied\"", status.reloads)
         sample("reloads_total", "outcome=\"refused\"", status.refusedReloads)
+    }
+
+    private mutating func host(_ heldBack: [HeldBack], _ sessions: [Seen], _ ended: EndedSessions) {
+        family("held_back_devices", "gauge", "Devices that no session has and nobody gets, by why.")
+        for reason in AdminHeldDevice.Reason.allCases {
+            sample("held_back_devices", "reason=\"\(reason.name)\"", heldBack.count { AdminHeldDevice($0).reason == reason })
+        }
+        family("slow_host_calls", "counter", "Calls of the host that took 100 ms or more.")
+        sample("slow_host_calls_total", sessions.reduce(ended.slowCalls) { $0 &+ $1.slowCalls })
     }
 
     private static let help: [String: String] = [

@@ -30,7 +30,7 @@ extension MonitorNotice {
         case .health(let device, let state):
             self.init(.health, session: session.rawValue, time: time)
             (self.device, self.state) = (device, state)
-        case .suppressedFaults, .stallTimedOut, .refused: return nil
+        case .suppressedFaults, .stallTimedOut, .refused, .slowCall, .handedBack: return nil
         }
     }
 }

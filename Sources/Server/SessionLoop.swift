@@ -161,6 +161,7 @@ final class SessionLoop {
             session.journalLimit = configuration.journalLimit
         case .quarantine(let device): _ = session.quarantine(device)
         case .release(let device): _ = session.release(device)
+        case .handBack(let device): _ = session.handBack(device, at: now)
         case .stop:
             flush()
             end(at: now)

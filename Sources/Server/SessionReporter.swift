@@ -52,7 +52,7 @@ extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
         if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
         monitors?.publish(notice, of: session, vm: vm)
-        if case .stallTimedOut(let device) = notice, admits(notice) { tellOfStall(device) }
+        if let line = line(of: notice), admits(notice) { queue.push(.text(.warning, line)) }
         guard let kind = kind(of: notice), admits(notice) else { return }
         var entry = NoticeEntry(kind, origin: origin)
         switch notice {
@@ -67,17 +67,23 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .stallTimedOut, .ended: break
+        case .stallTimedOut, .slowCall, .handedBack, .ended: break
         }
         queue.push(.notice(entry))
     }
 
-    private func tellOfStall(_ device: Name) {
-        queue.push(
-            .text(
-                .warning,
-                "A stalled transaction of device \(device) was aborted: VM \(vm?.description ?? "?") did not answer it "
-                    + "in time."))
+    /// What has no entry of a kind of its own.
+    private func line(of notice: SessionNotice) -> String? {
+        let vm = vm?.description ?? "?"
+        return switch notice {
+        case .stallTimedOut(let device):
+            "A stalled transaction of device \(device) was aborted: VM \(vm) did not answer it in time."
+        case .slowCall(let name, let milliseconds):
+            "\(name) took \(milliseconds) ms for VM \(vm): the host, or a device behind the same SMMU, is slow."
+        case .handedBack(let device):
+            "Device \(device) has been taken from VM \(vm) for the host. It is free when the VMM has closed its descriptor."
+        default: nil
+        }
     }
 
     /// Whether it is within the limits. What is left out is counted, and the next line that is not has the count before it.
@@ -115,7 +121,7 @@ extension SessionReporter {
         case .resynchronized: .resynchronized
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
-        case .stallTimedOut: nil
+        case .stallTimedOut, .slowCall, .handedBack: nil
         case .health(_, let state): Self.kind(of: state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded

@@ -24,6 +24,12 @@ extension Constant {
             "ADMIN_QUARANTINE", SMMU_BROKER_ADMIN_QUARANTINE.rawValue, UInt32(AdminRequestType.quarantine.rawValue)),
         Constant("ADMIN_RELEASE", SMMU_BROKER_ADMIN_RELEASE.rawValue, UInt32(AdminRequestType.release.rawValue)),
         Constant("ADMIN_RELOAD", SMMU_BROKER_ADMIN_RELOAD.rawValue, UInt32(AdminRequestType.reload.rawValue)),
+        Constant("ADMIN_HAND_BACK", SMMU_BROKER_ADMIN_HAND_BACK.rawValue, UInt32(AdminRequestType.handBack.rawValue)),
+        Constant("ADMIN_READMIT", SMMU_BROKER_ADMIN_READMIT.rawValue, UInt32(AdminRequestType.readmit.rawValue)),
+        Constant("ADMIN_HELD_BACK", SMMU_BROKER_ADMIN_HELD_BACK.rawValue, UInt32(AdminRequestType.heldBack.rawValue)),
+        Constant("ADMIN_MAXIMUM_HELD_BACK", SMMU_BROKER_ADMIN_MAXIMUM_HELD_BACK, UInt32(AdminLimits.heldBack)),
+        Constant("ADMIN_ORPHANED", SMMU_BROKER_ADMIN_ORPHANED.rawValue, AdminHeldDevice.Reason.orphaned.rawValue),
+        Constant("ADMIN_WITHHELD", SMMU_BROKER_ADMIN_WITHHELD.rawValue, AdminHeldDevice.Reason.withheld.rawValue),
         Constant("ADMIN_CONTEXT_ILLEGAL", SMMU_BROKER_ADMIN_CONTEXT_ILLEGAL, AdminContext.Flags.illegal.rawValue),
         Constant(
             "ADMIN_CONTEXT_VSMMU_ENABLED", SMMU_BROKER_ADMIN_CONTEXT_VSMMU_ENABLED,

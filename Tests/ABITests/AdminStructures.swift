@@ -78,7 +78,23 @@ extension Structure {
                 member(\smmu_broker_admin_status_reply.ended_sessions, AdminStatusReply.Layout.endedSessions),
                 member(\smmu_broker_admin_status_reply.counters, AdminStatusReply.Layout.counters),
                 member(\smmu_broker_admin_status_reply.text_size, AdminStatusReply.Layout.textSize),
-                member(\smmu_broker_admin_status_reply.reserved, AdminStatusReply.Layout.reserved),
+                member(\smmu_broker_admin_status_reply.held_back, AdminStatusReply.Layout.heldBack),
+            ]),
+        Structure(
+            "admin_held_device", smmu_broker_admin_held_device.self, AdminHeldDevice.byteCount,
+            [
+                member(\smmu_broker_admin_held_device.device, AdminHeldDevice.Layout.device),
+                member(\smmu_broker_admin_held_device.vm, AdminHeldDevice.Layout.vm),
+                member(\smmu_broker_admin_held_device.session, AdminHeldDevice.Layout.session),
+                member(\smmu_broker_admin_held_device.reason, AdminHeldDevice.Layout.reason),
+                member(\smmu_broker_admin_held_device.reserved, AdminHeldDevice.Layout.reserved),
+            ]),
+        Structure(
+            "admin_held_back_reply", smmu_broker_admin_held_back_reply.self, AdminHeldDevice.replyByteCount,
+            [
+                member(\smmu_broker_admin_held_back_reply.header, "header", 0..<ReplyHeader.Layout.byteCount),
+                member(\smmu_broker_admin_held_back_reply.total, AdminHeldDevice.ReplyLayout.total),
+                member(\smmu_broker_admin_held_back_reply.count, AdminHeldDevice.ReplyLayout.count),
             ]),
         Structure(
             "admin_list", smmu_broker_admin_list.self, AdminListRequest.byteCount,

@@ -36,6 +36,13 @@ import Wire
         switch type {
         case .status: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .status)
         case .reload: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .reload)
+        case .heldBack: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .heldBack)
+        case .handBack:
+            let request = AdminDeviceRequest(device: random.name())
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .handBack(request))
+        case .readmit:
+            let request = AdminDeviceRequest(device: random.name())
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .readmit(request))
         case .list:
             let request = AdminListRequest(after: random.next())
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .list(request))
@@ -112,6 +119,13 @@ import Wire
         #expect(show.total == 9)
         #expect(packet.array(show.contexts) == contexts)
 
+        let held = AdminHeldDevice.Reason.allCases.map {
+            AdminHeldDevice(device: random.name(), vm: random.name(), session: random.next(), reason: $0)
+        }
+        packet = Packet { AdminHeldDevice.encode(to: header(.heldBack), total: 3, held.span, into: &$0) }
+        guard case .heldBack(total: 3, let devices) = try reply(packet).body else { throw Other() }
+        #expect(packet.array(devices) == held)
+
         packet = Packet {
             AdminTextReply.metrics.encode(to: header(.metrics), 77, text: unsafe text.span.bytes, into: &$0)
         }
@@ -122,7 +136,7 @@ import Wire
         }
         guard case .reload(applied: true, let found) = try reply(packet).body else { throw Other() }
         #expect(packet.array(found) == text)
-        for type in [AdminRequestType.sessionCreate, .quarantine, .release] {
+        for type in [AdminRequestType.sessionCreate, .quarantine, .release, .handBack] {
             packet = Packet { AdminSessionReply(session: seed).encode(to: header(type), into: &$0) }
             let answer = try reply(packet)
             #expect(answer.body == .session(seed))

@@ -23,6 +23,8 @@ extern "C" {
 #define SMMU_BROKER_ADMIN_MAXIMUM_SESSIONS 192u
 /* Contexts in one reply of SHOW. */
 #define SMMU_BROKER_ADMIN_MAXIMUM_CONTEXTS 256u
+/* Devices in one reply of HELD_BACK. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_HELD_BACK 256u
 /* Device patterns in one SESSION_CREATE. */
 #define SMMU_BROKER_ADMIN_MAXIMUM_PATTERNS 64u
 /* Bytes of text in one reply of STATUS, METRICS and RELOAD. */
@@ -40,9 +42,12 @@ enum smmu_broker_admin_type {
     SMMU_BROKER_ADMIN_QUARANTINE = 70,
     SMMU_BROKER_ADMIN_RELEASE = 71,
     SMMU_BROKER_ADMIN_RELOAD = 72,
+    SMMU_BROKER_ADMIN_HAND_BACK = 73,
+    SMMU_BROKER_ADMIN_READMIT = 74,
+    SMMU_BROKER_ADMIN_HELD_BACK = 75,
 };
 
-/* STATUS and RELOAD are a struct smmu_broker_request and nothing else. */
+/* STATUS, RELOAD and HELD_BACK are a struct smmu_broker_request and nothing else. */
 
 /* ---- Records ----------------------------------------------------------------------------------------------------- */
 
@@ -120,7 +125,7 @@ struct smmu_broker_admin_status_reply {
     uint64_t ended_sessions;
     struct smmu_broker_admin_counters counters; /* of all sessions, those that have ended too */
     uint32_t text_size;
-    uint32_t reserved;
+    uint32_t held_back; /* devices that no session has, and nobody gets at the moment */
     /* `text_size` bytes follow: the configuration files that were read, a line for each. */
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 336);
@@ -197,7 +202,7 @@ struct smmu_broker_admin_session_create {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session_create, 104);
 
-/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE and RELEASE. */
+/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE, RELEASE and HAND_BACK. */
 struct smmu_broker_admin_session_reply {
     struct smmu_broker_reply header;
     uint64_t session;
@@ -213,6 +218,34 @@ struct smmu_broker_admin_device {
     char device[SMMU_BROKER_NAME_SIZE];
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_device, 80);
+
+/*
+ * HAND_BACK: a session's device goes to ABORT and is detached, so that the host's driver can let it go; its VMM is told by
+ * DEVICE_GONE. Nobody gets it from then on, until the host's driver has taken it anew, or READMIT. The answer of READMIT
+ * has nothing behind its header.
+ */
+
+enum smmu_broker_admin_held_back_reason {
+    SMMU_BROKER_ADMIN_ORPHANED = 1, /* somebody still has a descriptor of it, which a session handed out */
+    SMMU_BROKER_ADMIN_WITHHELD = 2, /* by HAND_BACK */
+};
+
+struct smmu_broker_admin_held_device {
+    char device[SMMU_BROKER_NAME_SIZE];
+    char vm[SMMU_BROKER_NAME_SIZE]; /* that had it last */
+    uint64_t session;               /* that had it last */
+    uint32_t reason;                /* enum smmu_broker_admin_held_back_reason */
+    uint32_t reserved;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_held_device, 144);
+
+struct smmu_broker_admin_held_back_reply {
+    struct smmu_broker_reply header;
+    uint32_t total; /* at the moment */
+    uint32_t count; /* of those that follow: as many as there are, or as fit */
+    /* struct smmu_broker_admin_held_device devices[count] follow. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_held_back_reply, 40);
 
 struct smmu_broker_admin_reload_reply {
     struct smmu_broker_reply header;

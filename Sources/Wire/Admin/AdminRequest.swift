@@ -9,6 +9,9 @@ package enum AdminRequest: Hashable, Sendable {
     case quarantine(AdminDeviceRequest)
     case release(AdminDeviceRequest)
     case reload
+    case handBack(AdminDeviceRequest)
+    case readmit(AdminDeviceRequest)
+    case heldBack
 
     /// Reads a packet of any bytes. Checks all that can be seen from it alone.
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -26,6 +29,11 @@ package enum AdminRequest: Hashable, Sendable {
         case .reload:
             try packet.require(exactly: RequestHeader.Layout.byteCount)
             self = .reload
+        case .handBack: self = .handBack(try AdminDeviceRequest(body: packet))
+        case .readmit: self = .readmit(try AdminDeviceRequest(body: packet))
+        case .heldBack:
+            try packet.require(exactly: RequestHeader.Layout.byteCount)
+            self = .heldBack
         }
     }
 
@@ -40,6 +48,9 @@ package enum AdminRequest: Hashable, Sendable {
         case .quarantine: .quarantine
         case .release: .release
         case .reload: .reload
+        case .handBack: .handBack
+        case .readmit: .readmit
+        case .heldBack: .heldBack
         }
     }
 
@@ -54,7 +65,7 @@ package enum AdminRequest: Hashable, Sendable {
         }
     }
 
-    /// Writes a request that is nothing but its header, STATUS or RELOAD, and returns its length.
+    /// Writes a request that is nothing but its header, STATUS, RELOAD or HELD_BACK, and returns its length.
     package static func encodeHeader(
         _ type: AdminRequestType, _ cookie: Cookie, into packet: inout MutableRawSpan
     ) -> Int {

@@ -20,6 +20,8 @@ package struct AdminStatusReply: Hashable, Sendable {
     package var reloads: UInt32 = 0
     package var refusedReloads: UInt32 = 0
     package var endedSessions: UInt64 = 0
+    /// Devices that no session has, and nobody gets at the moment.
+    package var heldBack: UInt32 = 0
     /// Of all sessions, those that have ended too.
     package var counters = AdminCounters()
 
@@ -45,7 +47,7 @@ package struct AdminStatusReply: Hashable, Sendable {
         package static let endedSessions = WireField<UInt64>("ended_sessions", 224)
         package static let counters = WireField<AdminCounters>("counters", 232)
         package static let textSize = WireField<UInt32>("text_size", 328)
-        package static let reserved = WireField<UInt32>("reserved", 332)
+        package static let heldBack = WireField<UInt32>("held_back", 332)
     }
 
     package init() {}
@@ -55,7 +57,6 @@ package struct AdminStatusReply: Hashable, Sendable {
         try packet.require(atLeast: byteCount)
         let text = try packet.records(
             of: UInt8.self, counted: Layout.textSize, allowed: 0...AdminLimits.text, at: byteCount)
-        try packet.requireZero(Layout.reserved)
         var reply = AdminStatusReply()
         (reply.version, reply.pid, reply.epoch) = (packet[Layout.version], packet[Layout.pid], packet[Layout.epoch])
         reply.uptimeNanoseconds = packet[Layout.uptimeNanoseconds]
@@ -67,6 +68,7 @@ package struct AdminStatusReply: Hashable, Sendable {
         (reply.monitors, reply.busySessions) = (packet[Layout.monitors], packet[Layout.busySessions])
         (reply.reloads, reply.refusedReloads) = (packet[Layout.reloads], packet[Layout.refusedReloads])
         (reply.endedSessions, reply.counters) = (packet[Layout.endedSessions], packet[Layout.counters])
+        reply.heldBack = packet[Layout.heldBack]
         return (reply, text)
     }
 
@@ -86,6 +88,7 @@ package struct AdminStatusReply: Hashable, Sendable {
         packet.set(Layout.contexts, to: contexts)
         packet.set(Layout.monitors, to: monitors)
         packet.set(Layout.busySessions, to: busySessions)
+        packet.set(Layout.heldBack, to: heldBack)
         packet.set(Layout.reloads, to: reloads)
         packet.set(Layout.refusedReloads, to: refusedReloads)
         packet.set(Layout.endedSessions, to: endedSessions)

@@ -27,6 +27,9 @@ struct StatusReport {
             table.add("Busy", "\(status.busySessions) for more than a second", paint: style.bad)
         }
         table.add("Devices", "\(status.contexts) on \(status.vsmmus) vSMMUs")
+        if status.heldBack > 0 {
+            table.add("Held back", "\(status.heldBack) that nobody gets: see smmuctl list", paint: style.bad)
+        }
         table.add("Monitors", "\(status.monitors)")
         table.add("Requests", "\(counters.requests), \(counters.refusals) refused")
         table.add(
@@ -57,6 +60,7 @@ struct StatusReport {
                 ("endedSessions", JSONValue(status.endedSessions)),
                 ("busySessions", JSONValue(UInt64(status.busySessions))),
                 ("vsmmus", JSONValue(UInt64(status.vsmmus))), ("contexts", JSONValue(UInt64(status.contexts))),
+                ("heldBack", JSONValue(UInt64(status.heldBack))),
                 ("monitors", JSONValue(UInt64(status.monitors))), ("counters", status.counters.json),
             ]))
     }
@@ -65,6 +69,7 @@ struct StatusReport {
 /// All sessions, as a table and as JSON.
 struct SessionListReport {
     let sessions: [AdminSession]
+    var heldBack: [AdminHeldDevice] = []
 
     func text(_ style: Style, legend: Bool = true) -> String {
         var table = TextTable()
@@ -84,10 +89,16 @@ struct SessionListReport {
             if !sessions.isEmpty { lines.append("") }
             lines.append("\(sessions.count) \(sessions.count == 1 ? "session" : "sessions").")
         }
+        lines += heldBack.map { style.bad($0.sentence) }
         return lines.joined(separator: "\n")
     }
 
-    var json: JSONValue { .object(JSONObject([("sessions", .array(sessions.map(\.json)))])) }
+    var json: JSONValue {
+        .object(
+            JSONObject([
+                ("sessions", .array(sessions.map(\.json))), ("heldBack", .array(heldBack.map(\.json))),
+            ]))
+    }
 }
 
 /// One session and its devices, as text and as JSON.

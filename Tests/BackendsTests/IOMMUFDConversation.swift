@@ -11,6 +11,9 @@ import Wire
 final class IOMMUFDConversation {
     let host: IOMMUFDHost
     let session: Session
+    // Reused: a test of all failures makes very many requests.
+    private var packetBuffer = [UInt8](repeating: 0, count: Limits.packet)
+    private var replyBuffer = [UInt8](repeating: 0, count: Limits.packet)
     /// The VMM's copies of devices' descriptors.
     private var copies: [ResourceID] = []
     let observer = IOMMUFDRecorder()
@@ -31,8 +34,10 @@ final class IOMMUFDConversation {
 
     // SAFETY of all that is unsafe here: the bytes are integers, of which any bits are some.
     private func send(_ files: [ReceivedFile], _ encode: (inout MutableRawSpan) -> Int) throws -> Reply {
-        var packet = [UInt8](repeating: 0, count: Limits.packet)
-        var reply = packet
+        var (packet, reply): ([UInt8], [UInt8]) = ([], [])
+        swap(&packet, &packetBuffer)
+        swap(&reply, &replyBuffer)
+        defer { (packetBuffer, replyBuffer) = (packet, reply) }
         var bytes = packet.mutableSpan
         var slots = reply.mutableSpan
         var raw = unsafe bytes.mutableBytes

@@ -74,6 +74,8 @@ package final class FaultyBackend: TranslationBackend {
 
     package var features: Features { wrapped.features }
     package var mapsMemory: Bool { wrapped.mapsMemory }
+    package var mapsDeviceMemory: Bool { wrapped.mapsDeviceMemory }
+    package func renewDeviceMemory() { wrapped.renewDeviceMemory() }
     package var reservedWindow: MSIWindow { wrapped.reservedWindow }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { try wrapped.probe(device) }
     package func endProbe() { wrapped.endProbe() }

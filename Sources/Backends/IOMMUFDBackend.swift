@@ -45,6 +45,7 @@ package final class IOMMUFDBackend: TranslationBackend {
     /// Whether there is anything to answer the registers of a vSMMU say: STALL_MODEL.
     package var features: Features { [.pageResponse] }
     package var mapsMemory: Bool { false }
+    package var mapsDeviceMemory: Bool { true }
     /// MSI_IOVA_BASE and MSI_IOVA_LENGTH (drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c).
     package var reservedWindow: MSIWindow { MSIWindow(base: 0x0800_0000, size: 1 << 20) }
 
@@ -81,15 +82,32 @@ package final class IOMMUFDBackend: TranslationBackend {
             throw BackendFailure(
                 .invalid, operation, advice: "the window of MSIs is there: leave it out of guest memory")
         }
+        let ioas = try requireIOAS()
+        let mapping = try mapping(of: map, operation)
+        try attempt { () throws(IOMMUError) in try ioas.map(mapping) }
+        maps.append(map)
+    }
+
+    private func mapping(of map: MemoryMap, _ operation: String) throws(BackendFailure) -> FileMapping {
         guard let raw = descriptors.raw(map.file.rawValue) else {
             throw BackendFailure(.invalid, operation, advice: "the descriptor is gone")
         }
-        let mapping = FileMapping(
+        return FileMapping(
             descriptor: raw, offset: map.offset, length: map.size, iova: map.ipa, readable: map.readable,
             writable: map.writable)
-        let ioas = try requireIOAS()
-        try attempt { () throws(IOMMUError) in try ioas.map(mapping) }
-        maps.append(map)
+    }
+
+    /// What the kernel has taken away stays in the address space as a map of nothing, so that it has to go first. Where a
+    /// BAR cannot be mapped now, because its device has memory disabled, nothing is until the client maps it anew.
+    package func renewDeviceMemory() {
+        guard let ioas else { return }
+        for map in maps where map.isDeviceMemory {
+            do {
+                let mapping = try mapping(of: map, "map a BAR again")
+                try ioas.unmap(iova: map.ipa, length: map.size)
+                try ioas.map(mapping)
+            } catch { continue }
+        }
     }
 
     package func unmap(_ map: MemoryMap) throws(BackendFailure) {

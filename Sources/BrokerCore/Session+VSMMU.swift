@@ -143,6 +143,7 @@ extension Session {
         stalls.remove { $0.vsmmu == id }
         commit(.reset(id))
         backend.restartEvents(of: id)
+        backend.renewDeviceMemory()
         effects.formUnion([.contexts, .eventSources])
         reports.removeAll(keepingCapacity: true)
         for context in state.contexts(of: id) {

@@ -11,6 +11,8 @@ package protocol TranslationBackend: AnyObject {
     var features: Features { get }
     /// It maps the files of ``map(_:)`` into this process: they must be sealed against shrinking, and no hugetlbfs.
     var mapsMemory: Bool { get }
+    /// It takes BARs of the session's devices as memory.
+    var mapsDeviceMemory: Bool { get }
     /// The IPAs that the host keeps for MSIs of every device, where no guest memory can be; size 0: none.
     var reservedWindow: MSIWindow { get }
 
@@ -28,6 +30,9 @@ package protocol TranslationBackend: AnyObject {
     func map(_ map: MemoryMap) throws(BackendFailure)
     /// Takes a whole earlier map away. On return no device reaches it, by no cached translation either.
     func unmap(_ map: MemoryMap) throws(BackendFailure)
+
+    /// Maps BARs again, as far as the host lets it: it takes them away without a word when a device is reset.
+    func renewDeviceMemory()
 
     // MARK: vSMMUs
 
@@ -97,6 +102,8 @@ package protocol TranslationBackend: AnyObject {
 
 extension TranslationBackend {
     package var mapsMemory: Bool { true }
+    package var mapsDeviceMemory: Bool { false }
+    package func renewDeviceMemory() {}
     package var reservedWindow: MSIWindow { MSIWindow(base: 0, size: 0) }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { nil }
     package func endProbe() {}

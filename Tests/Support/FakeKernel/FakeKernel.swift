@@ -146,6 +146,7 @@ package final class FakeKernel: IOMMUKernel {
         for (id, object) in objects {
             guard case .device(let device) = object.kind, device.descriptor?.isClosed ?? true else { continue }
             block(device)
+            revoke(device)
             if let vdevice = vdevice(of: device) {
                 remove(vdevice.id)
                 tombstones.insert(vdevice.id)

@@ -9,6 +9,11 @@ package final class FakeMachine {
     package var now: UInt64 = 1
     /// The kernel can hand over stalled transactions.
     package var hasSVA = true
+    /// BARs that are lent as dma-bufs, by the inodes of what stands for them.
+    var lent: [UInt64: FakeDevice] = [:]
+
+    /// Has a file stand for a dma-buf of a device's BAR.
+    package func lend(_ raw: Int32, of device: FakeDevice) { lent[FakeDescriptor.inode(of: raw) ?? 0] = device }
 
     package init(_ devices: [FakeDevice]) { self.devices = devices }
 
@@ -56,6 +61,8 @@ package final class FakeDevice {
     package let streamID: StreamID
     package let hasATS: Bool
     package let pasidBits: Int
+    /// Its memory space is enabled: else its BARs cannot be mapped.
+    package var isMemoryEnabled = true
     /// It is being reset: attaching is refused.
     package var isResetting = false
     /// The kernel knows that it may stall.

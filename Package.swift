@@ -86,7 +86,9 @@ let package = Package(
 
         // A VMM made of a capture, for smmuctl
         .target(
-            name: "Replay", dependencies: ["Captures", "CSMMUBroker", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
+            name: "Replay",
+            dependencies: ["BrokerClient", "Captures", "CSMMUBroker", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
 
         // Layer 5: executables
         .executableTarget(

@@ -58,4 +58,38 @@ import Wire
         for resource in talk.session.takeDiscarded() { talk.host.descriptors.remove(resource.rawValue) }
         talk.host.end()
     }
+
+    @Test("P29: a stalled transaction reaches its guest and is answered by it; nobody answers: it is aborted") func stalls()
+        throws
+    {
+        let talk = try IOMMUFDConversation(stallModel: 0)
+        try talk.begin(features: [.pageResponse])
+        let retried = talk.host.kernel.stall(talk.host.fake(0), at: 0x5000)
+        _ = talk.session.readSource(of: VSMMUID(1), at: Instant(nanoseconds: 0))
+        let tag = try #require(talk.observer.faults.last?.record.stallTag)
+        func answer(_ code: PageResponseRequest.Code) throws -> Reply {
+            try talk.ask(
+                PageResponseRequest(
+                    vsmmu: VSMMUID(1), vsid: StreamID(7), stag: StallTag(UInt32(tag)), code: code))
+        }
+        let first = try answer(.retry)
+        let second = try answer(.retry)
+        #expect(first.header.status == .done && retried.state == .retried)
+        #expect(second.header.reason == .unknownStallTag)
+        let forgotten = talk.host.kernel.stall(talk.host.fake(0), at: 0x6000)
+        _ = talk.session.readSource(of: VSMMUID(1), at: Instant(nanoseconds: 0))
+        _ = talk.session.timeout(at: try #require(talk.session.deadline))
+        #expect(forgotten.state == .aborted)
+        #expect(talk.observer.notices.contains(.stallTimedOut(device: .test(IOMMUFDHost.address(0)))))
+        let last = talk.host.kernel.stall(talk.host.fake(0), at: 0x7000)
+        #expect(talk.session.end(at: Instant(nanoseconds: 0)) == nil && last.state == .aborted)
+    }
+
+    @Test("a client without PAGE_RESPONSE sees no stalls, and its device cannot stall") func withoutAnswers() throws {
+        let talk = try IOMMUFDConversation(stallModel: 0)
+        try talk.begin()
+        #expect(!talk.host.kernel.liveObjects.contains("fault queue"))
+        let stall = talk.host.kernel.stall(talk.host.fake(0), at: 0x5000)
+        #expect(stall.state == .aborted)
+    }
 }

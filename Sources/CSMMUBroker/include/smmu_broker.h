@@ -293,7 +293,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_contexts_reply, 40);
 
 #define SMMU_BROKER_MEMORY_READ (1u << 0)
 #define SMMU_BROKER_MEMORY_WRITE (1u << 1)
-#define SMMU_BROKER_MEMORY_DMABUF (1u << 2) /* the descriptor is a BAR of a device of this session */
+#define SMMU_BROKER_MEMORY_DMABUF (1u << 2) /* the descriptor is a dma-buf: a BAR of a device of this session */
 
 /* Guest memory at an IPA, from a file whose descriptor comes with the packet. */
 struct smmu_broker_memory_map {

@@ -46,12 +46,14 @@ extension IOMMUFDVSMMU {
     /// device could have refilled its cache from what the first TLBI has left.
     func issue(_ commands: Span<Command>) throws(IOMMUError) {
         // The kernel hides a timeout of an ATC_INV: that the call took long is all that is to be seen of it.
-        defer { if calls.last >= SlowCalls.threshold { noteSlow(commands) } }
-        try viommu.invalidate(commands)
-        if repeatsCommands && calls.last < SlowCalls.threshold { return try viommu.invalidate(commands) }
-        if repeatsCommands {
-            noteSlow(commands)
-            try viommu.invalidate(commands)
+        for _ in 0..<(repeatsCommands ? 2 : 1) {
+            do throws(IOMMUError) {
+                try viommu.invalidate(commands)
+                if calls.last >= SlowCalls.threshold { noteSlow(commands) }
+            } catch {
+                if error.cause == .timedOut || calls.last >= SlowCalls.threshold { noteSlow(commands) }
+                throw error
+            }
         }
     }
 

@@ -140,6 +140,9 @@ package final class AdminClient {
     /// Has a device taken from its guest, for the host; returns the session that has been told.
     package func handBack(_ device: Name) throws(BrokerError) -> UInt64 { try tell(.handBack, device) }
 
+    /// Ends a device's quarantine, or has it taken from its guest; returns the session that has been told.
+    package func letGo(_ device: Name) throws(BrokerError) -> UInt64 { try tell(.letGo, device) }
+
     /// Lets sessions have a device again that was taken for the host.
     package func readmit(_ device: Name) throws(BrokerError) {
         let ask = AdminDeviceRequest(device: device)

@@ -86,7 +86,8 @@ extension HostInventory {
             throw Refusal(
                 .deviceBusy, .busy,
                 "`\(name)` is orphaned: session \(kept[index].session) has let it go, and somebody still has its descriptor. "
-                    + "It can be had when the last copy is closed; \"fuser -v /dev/vfio/devices/*\" on the host says who.")
+                    + "It can be had when the last copy is closed; \"fuser -v /dev/vfio/devices/*\" on the host says who."
+            )
         }
         throw Refusal(
             .deviceBusy, .busy,

@@ -73,7 +73,8 @@ package enum MemoryRules {
         guard file.kind == .deviceMemory else {
             throw Refusal(
                 .notMemory, .invalid,
-                "DMABUF is set, but the descriptor is no dma-buf of vfio-pci: pass what VFIO_DEVICE_FEATURE_DMA_BUF gave.")
+                "DMABUF is set, but the descriptor is no dma-buf of vfio-pci: pass what VFIO_DEVICE_FEATURE_DMA_BUF gave."
+            )
         }
         guard state.contexts.count > 0 else {
             throw Refusal(

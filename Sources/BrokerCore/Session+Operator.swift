@@ -85,6 +85,12 @@ extension Session {
         return true
     }
 
+    /// Ends a quarantine; without one takes the device from the guest. False: no such device here.
+    package func letGo(_ device: Name, at now: Instant) -> Bool {
+        guard let index = contextIndex(of: device) else { return false }
+        return state.contexts[index].quarantined ? release(device) : handBack(device, at: now)
+    }
+
     /// What has been asked for again, and not been done yet.
     func retryHandingBack(at now: Instant) {
         guard let retry = leaveRetry, retry <= now else { return }

@@ -51,7 +51,8 @@ extension OwnedFD {
 
     /// Which driver has made a dma-buf, as the kernel says in fdinfo; nil for anything else.
     package borrowing func dmabufExporter() -> String? {
-        do throws(Errno) { return Self.exporter(in: try TextFile.read("/proc/self/fdinfo/\(raw)", limit: 4096)) } catch {
+        do throws(Errno) { return Self.exporter(in: try TextFile.read("/proc/self/fdinfo/\(raw)", limit: 4096)) } catch
+        {
             return nil
         }
     }

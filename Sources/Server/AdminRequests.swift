@@ -32,6 +32,9 @@ final class AdminRequests {
         case .handBack(let asked):
             let session = try order(.handBack(asked.device), asked.device)
             return AdminSessionReply(session: session).encode(to: header, into: &reply)
+        case .letGo(let asked):
+            let session = try order(.letGo(asked.device), asked.device)
+            return AdminSessionReply(session: session).encode(to: header, into: &reply)
         case .readmit(let asked):
             if host?.readmit(asked.device) ?? false { return ReplyHeader(to: header).encode(into: &reply) }
             throw Refusal(
@@ -132,7 +135,8 @@ final class AdminRequests {
     func note(_ request: AdminRequest, by peer: PeerIdentity) {
         let what =
             switch request {
-            case .quarantine(let asked), .release(let asked), .handBack(let asked), .readmit(let asked):
+            case .quarantine(let asked), .release(let asked), .handBack(let asked), .readmit(let asked),
+                .letGo(let asked):
                 "\(request.type.name) \(asked.device)"
             case .sessionCreate(let asked): "\(request.type.name) \(asked.name)"
             default: request.type.name

@@ -75,7 +75,9 @@ package struct Metrics {
     private mutating func host(_ heldBack: [HeldBack], _ sessions: [Seen], _ ended: EndedSessions) {
         family("held_back_devices", "gauge", "Devices that no session has and nobody gets, by why.")
         for reason in AdminHeldDevice.Reason.allCases {
-            sample("held_back_devices", "reason=\"\(reason.name)\"", heldBack.count { AdminHeldDevice($0).reason == reason })
+            sample(
+                "held_back_devices", "reason=\"\(reason.name)\"",
+                heldBack.count { AdminHeldDevice($0).reason == reason })
         }
         family("slow_host_calls", "counter", "Calls of the host that took 100 ms or more.")
         sample("slow_host_calls_total", sessions.reduce(ended.slowCalls) { $0 &+ $1.slowCalls })

@@ -162,6 +162,7 @@ final class SessionLoop {
         case .quarantine(let device): _ = session.quarantine(device)
         case .release(let device): _ = session.release(device)
         case .handBack(let device): _ = session.handBack(device, at: now)
+        case .letGo(let device): _ = session.letGo(device, at: now)
         case .stop:
             flush()
             end(at: now)

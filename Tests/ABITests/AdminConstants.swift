@@ -27,6 +27,7 @@ extension Constant {
         Constant("ADMIN_HAND_BACK", SMMU_BROKER_ADMIN_HAND_BACK.rawValue, UInt32(AdminRequestType.handBack.rawValue)),
         Constant("ADMIN_READMIT", SMMU_BROKER_ADMIN_READMIT.rawValue, UInt32(AdminRequestType.readmit.rawValue)),
         Constant("ADMIN_HELD_BACK", SMMU_BROKER_ADMIN_HELD_BACK.rawValue, UInt32(AdminRequestType.heldBack.rawValue)),
+        Constant("ADMIN_LET_GO", SMMU_BROKER_ADMIN_LET_GO.rawValue, UInt32(AdminRequestType.letGo.rawValue)),
         Constant("ADMIN_MAXIMUM_HELD_BACK", SMMU_BROKER_ADMIN_MAXIMUM_HELD_BACK, UInt32(AdminLimits.heldBack)),
         Constant("ADMIN_ORPHANED", SMMU_BROKER_ADMIN_ORPHANED.rawValue, AdminHeldDevice.Reason.orphaned.rawValue),
         Constant("ADMIN_WITHHELD", SMMU_BROKER_ADMIN_WITHHELD.rawValue, AdminHeldDevice.Reason.withheld.rawValue),

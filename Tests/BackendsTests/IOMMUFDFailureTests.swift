@@ -105,7 +105,8 @@ import Wire
         #expect(talk.host.fake(0).installed.translates)
     }
 
-    @Test("not even ABORT can be had: the session knows that the device translates, and ends it when the kernel lets it")
+    @Test(
+        "not even ABORT can be had: the session knows that the device translates, and ends it when the kernel lets it")
     func noAbortEither() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()

@@ -34,7 +34,8 @@ final class IOMMUFDHost: BackendHost {
         let kernel = FakeKernel(machine)
         self.kernel = kernel
         kernel.hardware = hardware
-        smmu = PhysicalSMMU(name: .test(fake.name), registers: ids, errata: repeats ? .repeatTLBIAndCFGI : [],
+        smmu = PhysicalSMMU(
+            name: .test(fake.name), registers: ids, errata: repeats ? .repeatTLBIAndCFGI : [],
             stalls: ids.stallModel != .terminateOnly)
         advertised = ids
         iommufd = IOMMUFDBackend(

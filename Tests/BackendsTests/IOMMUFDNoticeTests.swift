@@ -42,7 +42,9 @@ import Wire
         #expect(told.count == 17 && told.last == .moreSlowCalls(4))
     }
 
-    @Test("a batch that took long makes the devices suspect that its ATC_INVs name, and no others") func slowATC() throws {
+    @Test("a batch that took long makes the devices suspect that its ATC_INVs name, and no others") func slowATC()
+        throws
+    {
         let host = try IOMMUFDHost()
         let guest = try Guest(host)
         for number: UInt32 in 0..<3 {
@@ -57,6 +59,16 @@ import Wire
             suspects == [
                 .slowATC(ContextKey(guest.vsmmu, StreamID(7))), .slowATC(ContextKey(guest.vsmmu, StreamID(9))),
             ])
+    }
+
+    @Test("of devices that leave an ATC_INV unanswered too") func unanswered() throws {
+        let host = try IOMMUFDHost()
+        let guest = try Guest(host)
+        try guest.attach(0, as: 7, guest.makeSpace().installationWithATS, ats: true)
+        host.fake(0).isUnresponsive = true
+        let outcome = guest.invalidate(.atcInv(StreamID(7)))
+        #expect(outcome == .deviceTimedOut)
+        #expect(host.backend.takeNotices() == [.slowATC(ContextKey(guest.vsmmu, StreamID(7)))])
     }
 
     @Test(
@@ -77,7 +89,9 @@ import Wire
         }
         #expect(failure.status.rawValue == UInt32(errno.code))
         let reads = host.kernel.count(of: .readEvents)
-        #expect(guest.takeEvents().records.isEmpty && host.kernel.count(of: .readEvents) == reads && !host.backend.hasNotices)
+        #expect(
+            guest.takeEvents().records.isEmpty && host.kernel.count(of: .readEvents) == reads
+                && !host.backend.hasNotices)
         host.kernel.failNothing()
         host.backend.restartEvents(of: guest.vsmmu)
         #expect(host.backend.eventSource(of: guest.vsmmu) != nil && guest.takeEvents().records.count == 1)

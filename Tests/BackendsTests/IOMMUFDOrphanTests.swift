@@ -22,7 +22,9 @@ import Wire
         talk.host.end()
     }
 
-    @Test("a holder that attaches to all there is, before and after its session's end, reaches no memory; then it is over")
+    @Test(
+        "a holder that attaches to all there is, before and after its session's end, reaches no memory; then it is over"
+    )
     func hostileHolder() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()
@@ -62,7 +64,9 @@ import Wire
         #expect(talk.host.kernel.liveObjects == ["IOAS"])
     }
 
-    @Test("a device that its VMM still holds after DEVICE_DETACH is free when that is closed, though its number is reused")
+    @Test(
+        "a device that its VMM still holds after DEVICE_DETACH is free when that is closed, though its number is reused"
+    )
     func detached() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()

@@ -59,7 +59,8 @@ import Wire
         talk.host.end()
     }
 
-    @Test("P29: a stalled transaction reaches its guest and is answered by it; nobody answers: it is aborted") func stalls()
+    @Test("P29: a stalled transaction reaches its guest and is answered by it; nobody answers: it is aborted")
+    func stalls()
         throws
     {
         let talk = try IOMMUFDConversation(stallModel: 0)

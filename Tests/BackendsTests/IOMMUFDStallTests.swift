@@ -85,7 +85,9 @@ import Wire
         #expect(!known && Self.read(host, guest).isEmpty)
     }
 
-    @Test("what there is no tag for is aborted, and the guest is told of a fault that does not stall") func flood() throws {
+    @Test("what there is no tag for is aborted, and the guest is told of a fault that does not stall") func flood()
+        throws
+    {
         let (host, guest) = try Self.host()
         var told = 0
         var plain: [EventRecord] = []
@@ -115,7 +117,9 @@ import Wire
         #expect(stall.state == .aborted && Self.read(host, guest).isEmpty)
     }
 
-    @Test("where the SMMU has no stalls, or always stalls, S1STALLD is as the guest has it", arguments: [1, 2] as [UInt32])
+    @Test(
+        "where the SMMU has no stalls, or always stalls, S1STALLD is as the guest has it",
+        arguments: [1, 2] as [UInt32])
     func othersModels(model: UInt32) throws {
         let (host, guest) = try Self.host(stallModel: model, canStall: model == 2)
         #expect(host.fake(0).installed.words[1] >> 27 & 1 == 0)

@@ -37,7 +37,8 @@ struct HeldBackTests {
         #expect(orphan.device == disk && orphan.session == one && orphan.vm == name("vm") && orphan.reason == .orphaned)
         for session in [one, two] {
             let claimed = reason { () throws(Refusal) in try inventory.claim(disk, for: session, under: Harness.grant) }
-            let asked = reason { () throws(Refusal) in try inventory.smmu(of: disk, for: session, under: Harness.grant) }
+            let asked = reason { () throws(Refusal) in try inventory.smmu(of: disk, for: session, under: Harness.grant)
+            }
             #expect(claimed == .deviceBusy && asked == .deviceBusy)
         }
         let told = inventory.takeUntold()

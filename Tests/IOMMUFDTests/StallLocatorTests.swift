@@ -9,7 +9,9 @@ import Testing
         let root = FileManager.default.temporaryDirectory.appending(path: "smmu-broker-sysfs-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: root) }
         let device = root.appending(path: "bus/pci/devices/0000:75:00.0")
-        for directory in [device.appending(path: "vfio-dev/vfio3"), root.appending(path: "class/iommu/smmu0/devices/0000:75:00.0")] {
+        for directory in [
+            device.appending(path: "vfio-dev/vfio3"), root.appending(path: "class/iommu/smmu0/devices/0000:75:00.0"),
+        ] {
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         }
         for (name, text) in files {

@@ -16,11 +16,18 @@ import Wire
         admin.timeout = 60_000
         let guest = try Guest.translating(harness)
         _ = try guest.translate(0x10_0000)
-        let found = try eventually { try admin.sessions().first.map { try admin.show($0.id).contexts.count == 1 } ?? false }
+        let found = try eventually {
+            try admin.sessions().first.map { try admin.show($0.id).contexts.count == 1 } ?? false
+        }
         #expect(found)
         let session = try #require(try admin.sessions().first)
         let device = try #require(try admin.show(session.id).contexts.first?.device)
-        let told = try admin.handBack(device)
+        // A quarantine is ended first, though nobody waits for either.
+        _ = try admin.quarantine(device)
+        _ = try admin.letGo(device)
+        let recovered = try eventually { try admin.show(session.id).contexts.first?.health == .recovered }
+        #expect(recovered)
+        let told = try admin.letGo(device)
         #expect(told == session.id)
         let gone = try eventually { try admin.show(session.id).contexts.isEmpty }
         #expect(gone)
@@ -41,6 +48,6 @@ import Wire
         #expect(try admin.heldBack().isEmpty)
         harness.stop()
         let text = "\(harness.journal.records)"
-        #expect(text.contains("asks for HAND_BACK \(device)") && text.contains("has been taken from VM"))
+        #expect(text.contains("asks for LET_GO \(device)") && text.contains("has been taken from VM"))
     }
 }

@@ -37,6 +37,9 @@ import Wire
         case .status: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .status)
         case .reload: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .reload)
         case .heldBack: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .heldBack)
+        case .letGo:
+            let request = AdminDeviceRequest(device: random.name())
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .letGo(request))
         case .handBack:
             let request = AdminDeviceRequest(device: random.name())
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .handBack(request))
@@ -136,7 +139,7 @@ import Wire
         }
         guard case .reload(applied: true, let found) = try reply(packet).body else { throw Other() }
         #expect(packet.array(found) == text)
-        for type in [AdminRequestType.sessionCreate, .quarantine, .release, .handBack] {
+        for type in [AdminRequestType.sessionCreate, .quarantine, .release, .handBack, .letGo] {
             packet = Packet { AdminSessionReply(session: seed).encode(to: header(type), into: &$0) }
             let answer = try reply(packet)
             #expect(answer.body == .session(seed))

@@ -45,6 +45,7 @@ enum smmu_broker_admin_type {
     SMMU_BROKER_ADMIN_HAND_BACK = 73,
     SMMU_BROKER_ADMIN_READMIT = 74,
     SMMU_BROKER_ADMIN_HELD_BACK = 75,
+    SMMU_BROKER_ADMIN_LET_GO = 76,
 };
 
 /* STATUS, RELOAD and HELD_BACK are a struct smmu_broker_request and nothing else. */
@@ -202,7 +203,7 @@ struct smmu_broker_admin_session_create {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session_create, 104);
 
-/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE, RELEASE and HAND_BACK. */
+/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE, RELEASE, HAND_BACK and LET_GO. */
 struct smmu_broker_admin_session_reply {
     struct smmu_broker_reply header;
     uint64_t session;
@@ -222,7 +223,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_device, 80);
 /*
  * HAND_BACK: a session's device goes to ABORT and is detached, so that the host's driver can let it go; its VMM is told by
  * DEVICE_GONE. Nobody gets it from then on, until the host's driver has taken it anew, or READMIT. The answer of READMIT
- * has nothing behind its header.
+ * has nothing behind its header. LET_GO: RELEASE if the device is quarantined, else HAND_BACK, as its session finds it.
  */
 
 enum smmu_broker_admin_held_back_reason {

@@ -11,7 +11,7 @@ package struct AdminReply: Hashable, Sendable {
         case metrics(total: UInt32, Records<UInt8>)
         /// MONITOR and READMIT: there is no more to say.
         case done
-        /// SESSION_CREATE, QUARANTINE, RELEASE and HAND_BACK: the session's number.
+        /// SESSION_CREATE, QUARANTINE, RELEASE, HAND_BACK and LET_GO: the session's number.
         case session(UInt64)
         case reload(applied: Bool, Records<UInt8>)
         case heldBack(total: UInt32, Records<AdminHeldDevice>)
@@ -39,7 +39,8 @@ package struct AdminReply: Hashable, Sendable {
         case .monitor, .readmit:
             try packet.require(exactly: ReplyHeader.Layout.byteCount)
             body = .done
-        case .sessionCreate, .quarantine, .release, .handBack: body = .session(try AdminSessionReply(body: packet).session)
+        case .sessionCreate, .quarantine, .release, .handBack, .letGo:
+            body = .session(try AdminSessionReply(body: packet).session)
         case .reload:
             let (applied, text) = try AdminTextReply.reload.decode(packet)
             if applied > 1 { throw .badValue("applied", value: UInt64(applied), rule: "it must be 0 or 1") }

@@ -12,6 +12,7 @@ package enum AdminRequest: Hashable, Sendable {
     case handBack(AdminDeviceRequest)
     case readmit(AdminDeviceRequest)
     case heldBack
+    case letGo(AdminDeviceRequest)
 
     /// Reads a packet of any bytes. Checks all that can be seen from it alone.
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -34,6 +35,7 @@ package enum AdminRequest: Hashable, Sendable {
         case .heldBack:
             try packet.require(exactly: RequestHeader.Layout.byteCount)
             self = .heldBack
+        case .letGo: self = .letGo(try AdminDeviceRequest(body: packet))
         }
     }
 
@@ -51,6 +53,7 @@ package enum AdminRequest: Hashable, Sendable {
         case .handBack: .handBack
         case .readmit: .readmit
         case .heldBack: .heldBack
+        case .letGo: .letGo
         }
     }
 

@@ -12,6 +12,7 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
     case handBack = 73
     case readmit = 74
     case heldBack = 75
+    case letGo = 76
 
     /// The name in the header, without `SMMU_BROKER_ADMIN_`.
     package var name: String {
@@ -28,6 +29,7 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
         case .handBack: "HAND_BACK"
         case .readmit: "READMIT"
         case .heldBack: "HELD_BACK"
+        case .letGo: "LET_GO"
         }
     }
 
@@ -35,7 +37,7 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
     package var changes: Bool {
         switch self {
         case .status, .list, .show, .metrics, .monitor, .heldBack: false
-        case .sessionCreate, .quarantine, .release, .reload, .handBack, .readmit: true
+        case .sessionCreate, .quarantine, .release, .reload, .handBack, .readmit, .letGo: true
         }
     }
 }

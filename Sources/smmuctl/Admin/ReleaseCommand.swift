@@ -35,38 +35,25 @@ struct ReleaseCommand: ParsableCommand {
         try reporting { () throws(Failure) in
             let action = "release \(device)"
             let name = try deviceName(device, action)
-            let done = try admin.ask(action) { client throws(BrokerError) in
-                let way = if let way { way } else { try Self.way(for: name, client) }
-                return (way, try Self.release(name, way, client))
+            let session = try admin.ask(action) { client throws(BrokerError) in
+                try Self.release(name, way, client)
             }
-            switch done {
-            case (.unquarantine, let session):
-                print("Session \(session) has been told to let \(device) translate again.")
-            case (.toHost, let session):
-                print("Session \(session) has been told to give \(device) back to the host.")
-            case (.again, _): print("VMs may have \(device) again.")
-            }
-        }
-    }
-
-    /// A quarantine is ended before a device is taken away.
-    private static func way(for device: Name, _ client: AdminClient) throws(BrokerError) -> Way {
-        for session in try client.sessions() where session.contexts > 0 {
-            do {
-                let contexts = try client.show(session.id).contexts
-                guard let context = contexts.first(where: { $0.device == device }) else { continue }
-                return context.health == .quarantined ? .unquarantine : .toHost
-            } catch {
-                // It has ended since it was listed.
-                if error.reason != .unknownSession { throw error }
+            switch way {
+            case nil:
+                print(
+                    "Session \(session) has been told to let go of \(device): out of quarantine if it is in one, else back to "
+                        + "the host.")
+            case .unquarantine: print("Session \(session) has been told to let \(device) translate again.")
+            case .toHost: print("Session \(session) has been told to give \(device) back to the host.")
+            case .again: print("VMs may have \(device) again.")
             }
         }
-        return .toHost
     }
 
     /// The session that has been told; 0: none has to be.
-    private static func release(_ device: Name, _ way: Way, _ client: AdminClient) throws(BrokerError) -> UInt64 {
+    private static func release(_ device: Name, _ way: Way?, _ client: AdminClient) throws(BrokerError) -> UInt64 {
         switch way {
+        case nil: return try client.letGo(device)
         case .unquarantine: return try client.release(device)
         case .toHost: return try client.handBack(device)
         case .again:

@@ -89,7 +89,8 @@ extension FakeKernel {
     // MARK: What hardware does
 
     /// A device's access faults in stage 1 while its CD says to stall.
-    package func stall(_ device: FakeDevice, at address: UInt64, write: Bool = false, pasid: UInt32? = nil) -> FakeStall {
+    package func stall(_ device: FakeDevice, at address: UInt64, write: Bool = false, pasid: UInt32? = nil) -> FakeStall
+    {
         let stall = FakeStall(device, address, write: write, pasid: pasid)
         guard case .nested(_, _, let word1) = device.installed, device.installed.translates else {
             stall.state = .aborted

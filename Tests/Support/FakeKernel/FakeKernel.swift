@@ -32,7 +32,8 @@ package final class FakeKernel: IOMMUKernel {
 
     package enum Call: Hashable, Sendable, CaseIterable {
         case destroy, allocateIOAS, allowIOVAs, iovaRanges, mapFile, unmap, hardwareInfo, nestParent, viommu, nested
-        case vdevice, invalidate, eventQueue, readEvents, bind, attach, detach, reset, faultQueue, readFaults, answerFault
+        case vdevice, invalidate, eventQueue, readEvents, bind, attach, detach, reset, faultQueue, readFaults,
+            answerFault
     }
 
     /// What the next read of a vEVENTQ gives instead of what it has.

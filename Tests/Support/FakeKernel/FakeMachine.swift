@@ -21,7 +21,8 @@ package final class FakeMachine {
         FakeLocator(
             devices.compactMap { device in
                 PCIAddress(device.name).map {
-                    LocatedDevice(address: $0, path: device.path, smmu: device.smmu.name, group: [device.name],
+                    LocatedDevice(
+                        address: $0, path: device.path, smmu: device.smmu.name, group: [device.name],
                         canStall: device.canStall)
                 }
             })

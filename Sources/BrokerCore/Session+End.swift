@@ -18,7 +18,7 @@ extension Session {
             return now.advanced(byMilliseconds: Ending.intervalMilliseconds)
         }
         unmapEverything()
-        removeObjects()
+        removeObjects(at: now)
         context.directory.releaseEverything(of: context.id)
         if let old = state.subscription { discard(old.socket) }
         commit(.ended)
@@ -53,11 +53,12 @@ extension Session {
         }
     }
 
-    private func removeObjects() {
+    private func removeObjects(at now: Instant) {
+        tellMerged(at: now) { _ in true }
         while !state.contexts.isEmpty {
             let (key, device) = (state.contexts[0].key, state.contexts[0].device.name)
             _ = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
-            forget(key, device)
+            forget(key, device, at: now)
         }
         while !state.vsmmus.isEmpty {
             let id = state.vsmmus[0].key

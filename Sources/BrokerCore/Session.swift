@@ -63,13 +63,24 @@ package final class Session {
     var wholeJournal = JournalMeter()
     /// Transactions that wait for an answer.
     var stalls = StallDeadlines()
-    /// When to try again what an operator wants and the host has refused; nil: there is nothing.
+    /// Identical faults, for the journal and for monitors.
+    var merger = FaultMerger()
+    /// Of the last grant that there was.
+    var faultPolicy: FaultPolicy
+    /// A storm waits for ``settleHealth(at:)``.
+    var hasUnsettledHealth = false
+    /// When a context's health may change by itself; nil: never.
+    var healthDeadline: Instant?
+    /// Of devices that have been detached and were not healthy.
+    var shelvedHealth: [ShelvedHealth] = []
+    /// When to try again what a quarantine wants and the host has refused; nil: there is nothing.
     var quarantineRetry: Instant?
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
+    var faults = FaultCounters()
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
     var batch = CommandBatch()
@@ -85,6 +96,7 @@ package final class Session {
     package init(_ context: Context) {
         self.context = context
         (grant, journalLimit) = (context.grant, context.journalLimit)
+        faultPolicy = context.grant?.faults ?? FaultPolicy()
     }
 
     /// The one door for every change of state: noted first, then made, and both before the reply is written (I7).

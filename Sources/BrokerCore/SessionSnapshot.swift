@@ -13,6 +13,7 @@ package struct SessionSnapshot: Hashable, Sendable {
     package var maps: UInt32 = 0
     package var mappedBytes: UInt64 = 0
     package var counters = SessionCounters()
+    package var faults = FaultCounters()
 
     package init(id: SessionID, vm: Name?, pid: UInt32, uid: UInt32) {
         (self.id, self.vm, self.pid, self.uid) = (id, vm, pid, uid)
@@ -52,7 +53,7 @@ package struct ContextSnapshot: Hashable, Sendable {
     package var illegal: Bool
     package var vsmmuEnabled: Bool
     package var vsmmuFailed: Bool
-    package var health: HealthNotice.State
+    package var health: ContextHealth
     package var events: UInt64
     package var stesInstalled: UInt64
     /// The installed STE's words 0 and 1; 0 without stage 1.
@@ -61,7 +62,7 @@ package struct ContextSnapshot: Hashable, Sendable {
 
     package init(
         vsmmu: VSMMUID, vsid: StreamID, device: Name, smmu: Name, physicalStream: StreamID, state: ContextState,
-        illegal: Bool, vsmmuEnabled: Bool, vsmmuFailed: Bool, health: HealthNotice.State, events: UInt64,
+        illegal: Bool, vsmmuEnabled: Bool, vsmmuFailed: Bool, health: ContextHealth, events: UInt64,
         stesInstalled: UInt64, word0: UInt64, word1: UInt64
     ) {
         (self.vsmmu, self.vsid, self.device, self.smmu) = (vsmmu, vsid, device, smmu)

@@ -60,6 +60,11 @@ package protocol TranslationBackend: AnyObject {
     /// Invalidates all of the vSMMU's cached translations and CDs, and the ATC of each stream with ATS.
     func resynchronize(_ vsmmu: VSMMUID) throws(BackendFailure)
 
+    /// What it has noticed of a device since it was asked last, one at a time: that an ATC invalidation came late
+    /// (`slowATC`), or, where the host says which device it was, not at all (`atcTimeout`). Asked after each
+    /// ``invalidate(_:on:)``, which says ``InvalidationOutcome/deviceTimedOut`` all the same. Nil: nothing.
+    func takeTrouble() -> DeviceTrouble?
+
     // MARK: Events
 
     /// Moves as many event records as there are and `slots` has room for, oldest first, with vSIDs in them. 0 records
@@ -89,6 +94,7 @@ extension TranslationBackend {
     package var reservedWindow: MSIWindow { MSIWindow(base: 0, size: 0) }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { nil }
     package func endProbe() {}
+    package func takeTrouble() -> DeviceTrouble? { nil }
 }
 
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.

@@ -9,7 +9,9 @@ package struct Metrics {
     package private(set) var text = ""
 
     /// `status`: what the host has said of itself.
-    package init(_ status: AdminStatusReply, _ table: SessionTable, at now: Instant) {
+    package init(
+        _ status: AdminStatusReply, _ table: SessionTable, _ flow: FaultFlow = FaultFlow(), at now: Instant
+    ) {
         // A session's records are taken once, so that all lines speak of the same moment.
         let sessions = table.all.map { Seen(session: AdminSession($0, at: now), contexts: $0.contexts) }
         let ended = table.ended
@@ -17,6 +19,7 @@ package struct Metrics {
         counters(sessions, ended)
         sessionGauges(sessions)
         contexts(sessions)
+        faults(table.all.reduce(ended.faults) { $0 + $1.snapshot.faults }, ended, sessions.map(\.session), flow)
         text += "# EOF\n"
     }
 
@@ -30,13 +33,13 @@ package struct Metrics {
 
     private static let prefix = "smmu_broker_"
 
-    private mutating func family(_ name: String, _ type: String, _ help: String) {
+    mutating func family(_ name: String, _ type: String, _ help: String) {
         text += "# TYPE \(Self.prefix)\(name) \(type)\n# HELP \(Self.prefix)\(name) \(help)\n"
     }
 
-    private mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
+    mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
 
-    private mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
+    mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
         text += Self.prefix + name + (labels.isEmpty ? "" : "{\(labels)}") + " \(value)\n"
     }
 
@@ -110,7 +113,7 @@ package struct Metrics {
         }
         family("context_health", "gauge", "Attached devices, by health.")
         for health in HealthNotice.State.allCases {
-            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health == health })
+            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health.state == health })
         }
         if all.isEmpty { return }
         family("context_events", "counter", "Event records of one device.")

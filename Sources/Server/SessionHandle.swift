@@ -65,7 +65,7 @@ package final class SessionTable: Sendable {
     package func remove(_ id: SessionID) {
         contents.withLock { contents in
             guard let index = contents.handles.firstIndex(where: { $0.id == id }) else { return }
-            contents.ended.add(contents.handles.remove(at: index).snapshot.counters)
+            contents.ended.add(contents.handles.remove(at: index).snapshot)
         }
     }
     /// What those did that are no longer there.

@@ -157,10 +157,10 @@ final class SessionLoop {
         let now = beginTurn()
         switch order {
         case .regrant:
-            session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration))
+            session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration), at: now)
             session.journalLimit = configuration.journalLimit
-        case .quarantine(let device): _ = session.quarantine(device)
-        case .release(let device): _ = session.release(device)
+        case .quarantine(let device): _ = session.quarantine(device, at: now)
+        case .release(let device): _ = session.release(device, at: now)
         case .stop:
             flush()
             end(at: now)

@@ -34,6 +34,7 @@ final class FakeBackend: TranslationBackend {
     /// Of each call before it is done: throw what it is to fail with.
     var fail: (Call) -> BackendFailure? = { _ in nil }
     var outcome: InvalidationOutcome = .completed
+    var troubles: [DeviceTrouble] = []
     var stalled: Set<StallTag> = []
     var source: [VSMMUID: [EventRecord]] = [:]
     var lost: [VSMMUID: UInt64] = [:]
@@ -97,6 +98,7 @@ final class FakeBackend: TranslationBackend {
         calls.append(.invalidate(commands.indices.map { commands[$0] }))
         return outcome
     }
+    func takeTrouble() -> DeviceTrouble? { troubles.isEmpty ? nil : troubles.removeFirst() }
     func resynchronize(_ vsmmu: VSMMUID) throws(BackendFailure) { try note(.resynchronize(vsmmu)) }
 
     func readEvents(of vsmmu: VSMMUID, into slots: inout MutableSpan<EventRecord>) -> EventsRead {

@@ -103,10 +103,11 @@ import Testing
     }
 
     @Test func aLineHasPriorityMessageAndFields() {
-        let record = JournalRecord(.lost(count: 2, session: 7))
-        let message = "2 journal entries of session 7 lost: the journal is slower than what happens."
-        #expect(record.line(withPriority: true) == "<4>\(message) [SMMU_COUNT=2 SMMU_SESSION=7]\n")
-        #expect(record.line(withPriority: false) == "\(message) [SMMU_COUNT=2 SMMU_SESSION=7]\n")
+        let record = JournalRecord(.lost(JournalLoss(entries: 2, faults: 5), session: 7))
+        let message = "2 journal entries of session 7 lost: the journal is slower than what happens. "
+            + "They stood for 5 faults."
+        #expect(record.line(withPriority: true) == "<4>\(message) [SMMU_COUNT=2 SMMU_FAULTS=5 SMMU_SESSION=7]\n")
+        #expect(record.line(withPriority: false) == "\(message) [SMMU_COUNT=2 SMMU_FAULTS=5 SMMU_SESSION=7]\n")
         #expect(JournalRecord(.text(.info, "Ready.")).line(withPriority: true) == "<6>Ready.\n")
     }
 

@@ -191,7 +191,7 @@ struct ReleaseCommand: ParsableCommand {
     }
 }
 
-private func deviceName(_ text: String, _ action: String) throws(Failure) -> Name {
+func deviceName(_ text: String, _ action: String) throws(Failure) -> Name {
     if let name = Name(text) { return name }
     throw Failure(
         action: action, reason: "this is no name of a device: 1 to 63 letters, digits, '-', '_', '.' and ':' are.",

@@ -65,7 +65,8 @@ package struct ContextHealth: Hashable, Sendable {
         case (.release, .quarantined): recovered(.operatorOrder, at: now)
         case (.policyChanged, .quarantined): if hold == .policy { heldAnew(policy, at: now) } else { nil }
         // What is on ABORT is not looked at, what is healthy is calm, and nothing else holds anything.
-        case (.trouble, .quarantined), (.storm, .quarantined), (.calm, _), (.parkTimeOver, _), (.reset, _), (.release, _),
+        case (.trouble, .quarantined), (.storm, .quarantined), (.calm, _), (.parkTimeOver, _), (.reset, _),
+            (.release, _),
             (.policyChanged, _):
             nil
         }

@@ -50,7 +50,8 @@ package struct FaultCounters: Sendable {
 
 extension FaultCounters: Hashable {
     package static func == (a: Self, b: Self) -> Bool {
-        a.merged == b.merged && a.events.indices.allSatisfy { a.events[$0] == b.events[$0] && a.changes[$0] == b.changes[$0] }
+        a.merged == b.merged
+            && a.events.indices.allSatisfy { a.events[$0] == b.events[$0] && a.changes[$0] == b.changes[$0] }
     }
 
     package func hash(into hasher: inout Hasher) {

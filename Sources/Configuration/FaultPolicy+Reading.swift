@@ -7,7 +7,8 @@ extension FaultPolicy {
     init(_ section: inout SectionReader) {
         let standard = FaultPolicy()
         self.init()
-        action = section.value(.faultPolicy, default: standard.action, text: { $0.rawValue }) { text throws(ValueFault) in
+        action = section.value(.faultPolicy, default: standard.action, text: { $0.rawValue }) {
+            text throws(ValueFault) in
             try Value.word(text, of: Action.self)
         }
         storm = section.value(.faultStorm, default: standard.storm, text: Self.rateText, Self.rate)

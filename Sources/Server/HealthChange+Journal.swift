@@ -30,7 +30,8 @@ extension HealthChange {
     private var howLong: String {
         guard health.state == .quarantined else { return "" }
         guard let end = health.parkedUntil else {
-            return health.hold == .byOperator ? "; an operator releases it" : "; it comes back when its vSMMU is reset or an operator releases it"
+            return health.hold == .byOperator
+                ? "; an operator releases it" : "; it comes back when its vSMMU is reset or an operator releases it"
         }
         let milliseconds = (end.nanoseconds - min(end.nanoseconds, health.since.nanoseconds)) / 1_000_000
         return "; it comes back in " + (milliseconds < 1000 ? "\(milliseconds) ms" : "\(milliseconds / 1000) s")

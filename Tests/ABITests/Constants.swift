@@ -146,7 +146,8 @@ extension Constant {
         Constant("HEALTH_CALM", SMMU_BROKER_HEALTH_CALM.rawValue, HealthReason.calm.rawValue),
         Constant("HEALTH_PARK_TIME", SMMU_BROKER_HEALTH_PARK_TIME.rawValue, HealthReason.parkTime.rawValue),
         Constant("HEALTH_RESET", SMMU_BROKER_HEALTH_RESET.rawValue, HealthReason.reset.rawValue),
-        Constant("HEALTH_CONFIGURATION", SMMU_BROKER_HEALTH_CONFIGURATION.rawValue, HealthReason.configuration.rawValue),
+        Constant(
+            "HEALTH_CONFIGURATION", SMMU_BROKER_HEALTH_CONFIGURATION.rawValue, HealthReason.configuration.rawValue),
     ]
 
     static let flags: [Constant] = [

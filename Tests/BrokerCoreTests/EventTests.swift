@@ -222,7 +222,10 @@ struct EventTests {
                     lostMade += 3
                     _ = read(harness, vsmmu)
                 }
-            case 4: _ = harness.session.quarantine(name("disk"), at: harness.now) && harness.session.release(name("disk"), at: harness.now)
+            case 4:
+                _ =
+                    harness.session.quarantine(name("disk"), at: harness.now)
+                    && harness.session.release(name("disk"), at: harness.now)
             case 5: _ = read(harness, vsmmu)
             default: try take()
             }

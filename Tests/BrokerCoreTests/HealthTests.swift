@@ -178,7 +178,8 @@ import Wire
         #expect(harness.inEffect() == .abort)
         #expect(harness.session.release(name("disk"), at: harness.now))
         #expect(harness.inEffect()?.state == .translate)
-        #expect(try deliver(harness).health.map(\.reason) == [.eventStorm, .eventStorm, .operatorOrder, .operatorOrder])
+        #expect(
+            try deliver(harness).health.map(\.reason) == [.eventStorm, .eventStorm, .operatorOrder, .operatorOrder])
     }
 
     @Test("To attach a device anew is no way out of a quarantine")

@@ -31,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "FaultPolicy=abort", "FaultPolicy=Park", "FaultStorm=1000", "FaultStorm=0/10s", "FaultStorm=10/", "FaultStorm=/1s",
+        "FaultPolicy=abort", "FaultPolicy=Park", "FaultStorm=1000", "FaultStorm=0/10s", "FaultStorm=10/",
+        "FaultStorm=/1s",
         "FaultStorm=1/2/3", "FaultStorm=1/10ms", "FaultStorm=99999999999/1s", "ATCTimeouts=often", "FaultSample=0",
         "ParkReturn=never", "ParkTime=0", "ParkTime=8d", "MaxParkTime=x",
     ])

@@ -25,7 +25,8 @@ import Wire
     }
 
     /// All that comes until the socket is closed.
-    private func drain(_ receiver: MonitorReceiver) throws -> (delivered: UInt64, lost: UInt64, events: [MonitorEvent]) {
+    private func drain(_ receiver: MonitorReceiver) throws -> (delivered: UInt64, lost: UInt64, events: [MonitorEvent])
+    {
         var (delivered, lost, all): (UInt64, UInt64, [MonitorEvent]) = (0, 0, [])
         while true {
             switch try receiver.next(waitingAtMost: 60_000) {

@@ -31,7 +31,8 @@ import Wire
         ring.push(record(10))
         #expect(ring.records == [record(2), .lost(MonitorLoss(notices: 7)), record(10)])
         ring.push(record(11))
-        #expect(ring.records == [record(2), .lost(MonitorLoss(notices: 7)), record(10), .lost(MonitorLoss(notices: 1))])
+        #expect(
+            ring.records == [record(2), .lost(MonitorLoss(notices: 7)), record(10), .lost(MonitorLoss(notices: 1))])
     }
 
     @Test("Every record is delivered or counted, whatever the order of writing and reading", arguments: 0..<8)

@@ -30,7 +30,9 @@ extension SplitMix64 {
             vsmmu: vsmmu(), vsid: stream(), device: optionalName(), smmu: optionalName(), physicalStream: stream(),
             state: one(of: ContextState.self), flags: flags(below: 8), health: one(of: HealthNotice.State.self),
             events: next(), stesInstalled: next(), word0: next(), word1: next())
-        (context.healthReason, context.healthReasons) = (one(of: HealthReason.self), HealthReasons(rawValue: number32()))
+        (context.healthReason, context.healthReasons) = (
+            one(of: HealthReason.self), HealthReasons(rawValue: number32())
+        )
         (context.healthNanoseconds, context.parkedNanoseconds) = (next(), next())
         return context
     }

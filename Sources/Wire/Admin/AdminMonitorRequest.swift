@@ -46,7 +46,8 @@ package struct AdminMonitorRequest: FixedRequest {
         }
         (vsmmu, kinds) = (packet[Layout.vsmmu], packet[Layout.kinds])
         if kinds == 0 {
-            throw .badValue(Layout.kinds.name, value: 0, rule: "it must have a bit: a monitor wants events of some kind")
+            throw .badValue(
+                Layout.kinds.name, value: 0, rule: "it must have a bit: a monitor wants events of some kind")
         }
         device = packet[Layout.device].isUnset ? nil : try packet.name(Layout.device)
         let session = packet[Layout.session]

@@ -108,7 +108,8 @@ package struct AdminSession: Hashable, WireValue {
 
     package init(
         id: UInt64, vm: Name?, grant: Name?, pid: UInt32, uid: UInt32, vsmmus: UInt32, contexts: UInt32, maps: UInt32,
-        suspectContexts: UInt16 = 0, quarantinedContexts: UInt16 = 0, mappedBytes: UInt64, busyNanoseconds: UInt64, counters: AdminCounters
+        suspectContexts: UInt16 = 0, quarantinedContexts: UInt16 = 0, mappedBytes: UInt64, busyNanoseconds: UInt64,
+        counters: AdminCounters
     ) {
         (self.id, self.vm, self.grant, self.pid, self.uid) = (id, vm, grant, pid, uid)
         (self.vsmmus, self.contexts, self.maps, self.mappedBytes) = (vsmmus, contexts, maps, mappedBytes)

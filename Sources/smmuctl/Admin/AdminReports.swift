@@ -75,7 +75,9 @@ struct SessionListReport {
 
     func text(_ style: Style, legend: Bool = true) -> String {
         var table = TextTable()
-        let titles = ["SESSION", "VM", "PID", "GRANT", "VSMMUS", "DEVICES", "MEMORY", "COMMANDS", "EVENTS", "HEALTH", "STATE"]
+        let titles = [
+            "SESSION", "VM", "PID", "GRANT", "VSMMUS", "DEVICES", "MEMORY", "COMMANDS", "EVENTS", "HEALTH", "STATE",
+        ]
         if legend && !sessions.isEmpty { table.add(titles, paint: style.bold) }
         for session in sessions {
             table.add(

@@ -21,7 +21,8 @@ enum EventLine {
     /// `40 times in 2 s`, or of a sample `the last of 40 of its kind in 2 s`.
     private static func repetition(of event: MonitorEvent) -> String {
         let span = duration(event.time - min(event.time, event.firstTime))
-        return event.isSample ? "the last of \(event.faults) of its kind in \(span)" : "\(event.faults) times in \(span)"
+        return event.isSample
+            ? "the last of \(event.faults) of its kind in \(span)" : "\(event.faults) times in \(span)"
     }
 
     static func text(_ notice: MonitorNotice, _ style: Style) -> String {

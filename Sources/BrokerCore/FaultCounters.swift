@@ -1,7 +1,8 @@
 import SMMUv3
 package import Wire
 
-/// What was counted of a session's faults beside ``SessionCounters``: of fixed size, copied with the snapshot.
+/// What was counted of a session's faults beside ``SessionCounters``: of fixed size, and copied when it has
+/// changed.
 package struct FaultCounters: Sendable {
     /// One for each number of an event record below 63; all others share the last.
     package static let kinds = 64

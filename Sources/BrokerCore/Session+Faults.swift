@@ -11,6 +11,7 @@ extension Session {
         guard state.hello != nil else { return }
         let key = ContextKey(vsmmu, record.streamID)
         faults.count(record)
+        hasNewFaults = true
         if let tag = record.stallTag { stalls.add(StallTag(UInt32(tag)), of: key, at: now) }
         let isSample = noteFault(record, of: key, at: now)
         let identity = FaultMerger.Key(record, of: key, generation, isSample: isSample)
@@ -33,6 +34,7 @@ extension Session {
         let verdict = admitToJournal(key, merged.count, at: now)
         if !verdict.journal { counts.journalSuppressed &+= merged.count }
         faults.merged &+= merged.count - 1
+        hasNewFaults = true
         observer.sawFault(
             ObservedFault(
                 session: context.id, vm: hello.name, vsmmu: key.vsmmu, generation: merged.key.generation,
@@ -41,6 +43,13 @@ extension Session {
                 suppressed: verdict.suppressed, count: merged.count, isSample: merged.key.isSample,
                 age: now.nanoseconds &- merged.last.nanoseconds,
                 span: merged.last.nanoseconds &- merged.first.nanoseconds))
+    }
+
+    /// What has been counted; nil when it is as it was the last time.
+    package func takeFaults() -> FaultCounters? {
+        guard hasNewFaults else { return nil }
+        hasNewFaults = false
+        return faults
     }
 
     /// What has been merged for long enough.

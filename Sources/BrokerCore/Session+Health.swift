@@ -162,6 +162,7 @@ extension Session {
         ring.append(.health(notice), header)
         effects.formUnion([.delivery, .contexts])
         faults.count(health)
+        hasNewFaults = true
         var change = HealthChange(device: context.device.name, key: context.key, from: before, health: health)
         if let meter = meters.index(of: context.key) {
             change.faults = meters[meter].watch.faults.count(at: now, span: faultPolicy.storm.milliseconds)

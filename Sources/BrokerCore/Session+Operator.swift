@@ -56,7 +56,6 @@ extension Session {
         snapshot.maps = UInt32(clamping: state.maps.count)
         snapshot.mappedBytes = state.mappedBytes
         snapshot.counters = counts
-        snapshot.faults = faults
         return snapshot
     }
 

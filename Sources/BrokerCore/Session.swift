@@ -78,9 +78,12 @@ package final class Session {
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
+    package var faultCounters: FaultCounters { faults }
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
     var faults = FaultCounters()
+    /// Since ``takeFaults()``.
+    var hasNewFaults = false
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
     var batch = CommandBatch()

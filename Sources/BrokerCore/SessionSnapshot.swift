@@ -13,7 +13,6 @@ package struct SessionSnapshot: Hashable, Sendable {
     package var maps: UInt32 = 0
     package var mappedBytes: UInt64 = 0
     package var counters = SessionCounters()
-    package var faults = FaultCounters()
 
     package init(id: SessionID, vm: Name?, pid: UInt32, uid: UInt32) {
         (self.id, self.vm, self.pid, self.uid) = (id, vm, pid, uid)

@@ -10,10 +10,10 @@ package struct EndedSessions: Hashable, Sendable {
     package private(set) var faults = FaultCounters()
     package init() {}
 
-    package mutating func add(_ snapshot: SessionSnapshot) {
+    package mutating func add(_ session: SessionHandle) {
         count += 1
-        counters = counters + AdminCounters(snapshot.counters)
-        faults = faults + snapshot.faults
+        counters = counters + AdminCounters(session.snapshot.counters)
+        faults = faults + session.faults
     }
 }
 

@@ -56,7 +56,7 @@ extension Metrics {
         let monitors = flow.allMonitors
         family("fault_losses", "counter", "Faults that did not reach a place, by place and reason.")
         for (place, reason, count) in [
-            ("owner", "overflow", counters.eventsLost), ("monitor", "slow", monitors.lost),
+            ("source", "overflow", counters.eventsLost), ("monitor", "slow", monitors.lost),
             ("monitor", "ended", monitors.abandoned), ("journal", "rate-limit", counters.journalSuppressed),
             ("journal", "overflow", flow.journal.faults),
         ] { sample("fault_losses_total", "place=\"\(place)\",reason=\"\(reason)\"", count) }

@@ -19,7 +19,7 @@ package struct Metrics {
         counters(sessions, ended)
         sessionGauges(sessions)
         contexts(sessions)
-        faults(table.all.reduce(ended.faults) { $0 + $1.snapshot.faults }, ended, sessions.map(\.session), flow)
+        faults(table.all.reduce(ended.faults) { $0 + $1.faults }, ended, sessions.map(\.session), flow)
         text += "# EOF\n"
     }
 

@@ -188,7 +188,7 @@ final class SessionLoop {
         }
         let contexts = contextsChanged ? session.contextSnapshots() : nil
         contextsChanged = false
-        handle.endTurn(session.snapshot, contexts: contexts)
+        handle.endTurn(session.snapshot, contexts: contexts, faults: session.takeFaults())
     }
 
     /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor

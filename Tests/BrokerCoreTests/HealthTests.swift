@@ -118,7 +118,7 @@ import Wire
         #expect(told.health.map(\.state) == [.suspect, .quarantined] && told.records == 150)
         #expect(told.health.allSatisfy { $0.reason == .eventStorm && $0.reasons.known == [.eventStorm] })
         #expect(changes(harness).map(\.health.state) == [.suspect, .quarantined])
-        let counters = harness.session.snapshot.faults
+        let counters = harness.session.faultCounters
         #expect(counters.changes(to: .quarantined, because: .eventStorm) == 1)
         #expect(counters.events(at: Int(EventID.translation.rawValue)) == 150)
         // A guest's new STE changes nothing.

@@ -166,7 +166,7 @@ package final class IOMMUFDBackend: TranslationBackend {
     }
 
     private func noteSlowStreams(_ vsmmu: IOMMUFDVSMMU) {
-        notices += vsmmu.slowStreams.map { .slowATC(ContextKey(vsmmu.id, $0)) }
+        notices += vsmmu.slowStreams.map { .trouble(DeviceTrouble(vsmmu: vsmmu.id, vsid: $0, reason: .slowATC)) }
         vsmmu.slowStreams = []
     }
 

@@ -6,8 +6,9 @@ package enum HostNotice: Hashable, Sendable {
     case slowCall(name: String, milliseconds: UInt64)
     /// So many more, of which nothing else is kept.
     case moreSlowCalls(UInt64)
-    /// A device took long to answer an ATC_INV, or did not at all: the host does not say which.
-    case slowATC(ContextKey)
+    /// A device answered an ATC_INV late, or not at all: the host may not say which (`slowATC`), or who it was
+    /// (`atcTimeout`, beside ``InvalidationOutcome/deviceTimedOut``).
+    case trouble(DeviceTrouble)
     /// The event source cannot be read any more, and ``TranslationBackend/eventSource(of:)`` gives none.
     case eventsFailed(VSMMUID, BackendFailure)
 }

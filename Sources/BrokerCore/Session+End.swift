@@ -20,7 +20,7 @@ extension Session {
             return now.advanced(byMilliseconds: Ending.intervalMilliseconds)
         }
         unmapEverything()
-        removeObjects()
+        removeObjects(at: now)
         for device in ending.devices { giveBack(device, withheld: false) }
         context.directory.releaseEverything(of: context.id)
         if let old = state.subscription { discard(old.socket) }
@@ -56,11 +56,12 @@ extension Session {
         }
     }
 
-    private func removeObjects() {
+    private func removeObjects(at now: Instant) {
+        tellMerged(at: now) { _ in true }
         while !state.contexts.isEmpty {
             let (key, device) = (state.contexts[0].key, state.contexts[0].device.name)
             _ = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
-            forget(key, device)
+            forget(key, device, at: now)
             ending.devices.append(device)
         }
         while !state.vsmmus.isEmpty {

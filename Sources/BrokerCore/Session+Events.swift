@@ -46,24 +46,16 @@ extension Session {
     /// The packet of the last ``nextDelivery(into:)`` has been sent.
     package func delivered() { counts.eventsDelivered += UInt64(ring.dropDelivered()) }
 
-    /// Puts a notice on a context's health into the order of the events.
-    func tellHealth(of index: Int) {
-        let context = state.contexts[index]
-        let generation = state.vsmmus.index(of: context.key.vsmmu).map { state.vsmmus[$0].generation }
-        let header = EventHeader(
-            sequence: state.nextSequence, vsmmu: context.key.vsmmu, generation: generation ?? Generation(0))
-        ring.append(.health(HealthNotice(vsid: context.key.vsid, state: context.health)), header)
-        effects.formUnion([.delivery, .contexts])
-        observer.saw(.health(device: context.device.name, context.health))
-    }
-
     /// The device of a context is no longer the session's.
     func tellGone(_ index: Int) {
         let context = state.contexts[index]
         let generation = state.vsmmus.index(of: context.key.vsmmu).map { state.vsmmus[$0].generation }
         let header = EventHeader(
             sequence: state.nextSequence, vsmmu: context.key.vsmmu, generation: generation ?? Generation(0))
-        ring.append(.deviceGone(HealthNotice(vsid: context.key.vsid, state: context.health)), header)
+        let health = context.health
+        let notice = HealthNotice(
+            vsid: context.key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
+        ring.append(.deviceGone(notice), header)
         effects.formUnion([.delivery, .contexts])
         observer.saw(.handedBack(device: context.device.name))
     }
@@ -90,7 +82,7 @@ extension Session {
     /// Reads what a source has and the ring has room for, a bounded amount.
     package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects {
         _ = readOnce(vsmmu, at: now)
-        if backend.hasNotices { hearOfHost() }
+        if backend.hasNotices { hearOfHost(at: now) }
         return takeEffects()
     }
 
@@ -115,6 +107,7 @@ extension Session {
                 tell(scratch[position], sequence, of: vsmmu, generation, at: now)
             }
         }
+        settleHealth(at: now)
         let lost = state.nextSequence.rawValue &- start.rawValue
         if lost == 0 { return }
         ring.appendLoss(lost, .subscriber, EventHeader(sequence: start, vsmmu: vsmmu, generation: generation))
@@ -157,56 +150,17 @@ extension Session {
             let sequence = EventSequence(first.rawValue &+ UInt64(position))
             tell(ring.record(position, ofLast: read.count), sequence, of: vsmmu, generation, at: now)
         }
+        settleHealth(at: now)
         return read.count > 0
     }
 
-    /// One record, to the journal and to monitors.
-    private func tell(
-        _ record: EventRecord, _ sequence: EventSequence, of vsmmu: VSMMUID, _ generation: Generation, at now: Instant
-    ) {
-        guard let hello = state.hello else { return }
-        let key = ContextKey(vsmmu, record.streamID)
-        let verdict = admitToJournal(key, at: now)
-        if let tag = record.stallTag { stalls.add(StallTag(UInt32(tag)), of: key, at: now) }
-        if !verdict.journal { counts.journalSuppressed += 1 }
-        observer.sawFault(
-            ObservedFault(
-                session: context.id, vm: hello.name, vsmmu: vsmmu, generation: generation, sequence: sequence,
-                record: record, device: state.contexts.index(of: key).map { state.contexts[$0].device.name },
-                journal: verdict.journal, suppressed: verdict.suppressed))
-    }
-
-    // MARK: The journal's limit
-
-    /// A context has its limit, and all of them have one together: attaching a device anew gives no more.
-    private func admitToJournal(_ key: ContextKey, at now: Instant) -> (journal: Bool, suppressed: UInt64) {
-        let contexts = UInt64(clamping: max(1, grant?.quota.contexts ?? 1))
-        let (burst, overflow) = journalLimit.burst.multipliedReportingOverflow(by: contexts)
-        let whole = JournalLimit(
-            burst: overflow ? .max : burst, intervalMilliseconds: journalLimit.intervalMilliseconds)
-        guard let index = meters.index(of: key) else {
-            return Self.admit(&strayJournal, journalLimit, &wholeJournal, whole, at: now)
-        }
-        meters[index].events += 1
-        return Self.admit(&meters[index].journal, journalLimit, &wholeJournal, whole, at: now)
-    }
-
-    private static func admit(
-        _ meter: inout JournalMeter, _ limit: JournalLimit, _ all: inout JournalMeter, _ whole: JournalLimit,
-        at now: Instant
-    ) -> (journal: Bool, suppressed: UInt64) {
-        let verdict = meter.count(at: now, limit)
-        if !verdict.journal || all.count(at: now, whole).journal { return verdict }
-        meter.takeBack(verdict)
-        return (false, 0)
-    }
+    // MARK: Time
 
     /// The first time at which ``timeout(at:)`` has something to do. Of records that name no context the next one that is
     /// let through has the count.
     package var deadline: Instant? {
-        var first = stalls.first
-        if let quarantineRetry { first = first.map { min($0, quarantineRetry) } ?? quarantineRetry }
-        if let leaveRetry { first = first.map { min($0, leaveRetry) } ?? leaveRetry }
+        var first = Instant.earlier(stalls.first, Instant.earlier(quarantineRetry, leaveRetry))
+        first = Instant.earlier(first, Instant.earlier(healthDeadline, merger.deadline))
         for index in meters.indices {
             guard let deadline = meters[index].journal.deadline else { continue }
             first = first.map { min($0, deadline) } ?? deadline
@@ -215,6 +169,7 @@ extension Session {
     }
 
     package func timeout(at now: Instant) -> Effects {
+        tellMerged(at: now)
         for index in meters.indices {
             guard let count = meters[index].journal.takeSuppressed(at: now),
                 let context = state.contexts.index(of: meters[index].key)
@@ -223,8 +178,9 @@ extension Session {
         }
         answerStalls(at: now)
         retryQuarantine(at: now)
+        timeHealth(at: now)
         retryHandingBack(at: now)
-        if backend.hasNotices { hearOfHost() }
+        if backend.hasNotices { hearOfHost(at: now) }
         return takeEffects()
     }
 }

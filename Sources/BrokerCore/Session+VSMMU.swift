@@ -44,6 +44,7 @@ extension Session {
         }
         // What its source still has is the owner's, and nobody could ask for it afterwards.
         drainSourceForGood(of: request.vsmmu, at: call.now)
+        tellMerged(at: call.now) { $0.vsmmu == request.vsmmu }
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
         effects.insert(.eventSources)
@@ -140,8 +141,10 @@ extension Session {
         let index = try vsmmuIndex(id)
         // Records from before the reset must carry the generation from before it.
         drainSourceForGood(of: id, at: call.now)
+        tellMerged(at: call.now) { $0.vsmmu == id }
         stalls.remove { $0.vsmmu == id }
         commit(.reset(id))
+        for context in state.contexts(of: id) { advance(context, .reset, at: call.now) }
         backend.restartEvents(of: id)
         backend.renewDeviceMemory()
         effects.formUnion([.contexts, .eventSources])

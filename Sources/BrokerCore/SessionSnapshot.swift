@@ -54,7 +54,7 @@ package struct ContextSnapshot: Hashable, Sendable {
     package var illegal: Bool
     package var vsmmuEnabled: Bool
     package var vsmmuFailed: Bool
-    package var health: HealthNotice.State
+    package var health: ContextHealth
     package var events: UInt64
     package var stesInstalled: UInt64
     /// The installed STE's words 0 and 1; 0 without stage 1.
@@ -63,7 +63,7 @@ package struct ContextSnapshot: Hashable, Sendable {
 
     package init(
         vsmmu: VSMMUID, vsid: StreamID, device: Name, smmu: Name, physicalStream: StreamID, state: ContextState,
-        illegal: Bool, vsmmuEnabled: Bool, vsmmuFailed: Bool, health: HealthNotice.State, events: UInt64,
+        illegal: Bool, vsmmuEnabled: Bool, vsmmuFailed: Bool, health: ContextHealth, events: UInt64,
         stesInstalled: UInt64, word0: UInt64, word1: UInt64
     ) {
         (self.vsmmu, self.vsid, self.device, self.smmu) = (vsmmu, vsid, device, smmu)

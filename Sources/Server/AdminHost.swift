@@ -1,5 +1,6 @@
 package import BrokerCore
 package import LinuxSystem
+package import Systemd
 package import Wire
 
 /// What the admin socket asks of the daemon around it. Called in the main loop's thread.
@@ -20,6 +21,8 @@ package protocol AdminHost: AnyObject {
     func readmit(_ device: Name) -> Bool
     /// Reads the configuration anew, and calls `done` in this thread when it counts or does not.
     func reload(_ done: @escaping (AdminReloadOutcome) -> Void)
+    /// What the journal was too slow for.
+    var droppedFromJournal: JournalLoss { get }
     /// A line for the journal.
     func note(_ line: String)
 }

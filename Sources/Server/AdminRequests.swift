@@ -1,5 +1,6 @@
 import BrokerCore
 import LinuxSystem
+import Systemd
 import Wire
 
 /// Answers what operators ask, from what sessions have published: a session that is in a call that blocks is shown as such,
@@ -58,6 +59,8 @@ final class AdminRequests {
             status.vsmmus &+= session.vsmmus
             status.contexts &+= session.contexts
             status.busySessions &+= session.isStuck ? 1 : 0
+            status.suspectContexts &+= UInt32(session.suspectContexts)
+            status.quarantinedContexts &+= UInt32(session.quarantinedContexts)
             status.counters = status.counters + session.counters
         }
         status.monitors = UInt32(clamping: monitors.count)
@@ -84,8 +87,8 @@ final class AdminRequests {
                 .unknownSession, .notFound,
                 "There is no session \(asked.session), or no longer: ask LIST for those there are.")
         }
-        let all = handle.contexts
-        let contexts = all.dropFirst(Int(asked.first)).prefix(AdminLimits.contexts).map(AdminContext.init)
+        let (all, now) = (handle.contexts, now)
+        let contexts = all.dropFirst(Int(asked.first)).prefix(AdminLimits.contexts).map { AdminContext($0, at: now) }
         return AdminShowReply.encode(
             to: header, session: AdminSession(handle, at: now), total: UInt32(clamping: all.count),
             contexts: contexts.span, into: &reply)
@@ -102,7 +105,10 @@ final class AdminRequests {
         var status = AdminStatusReply()
         host?.describe(&status)
         status.monitors = UInt32(clamping: monitors.count)
-        return Metrics(status, table, heldBack: host?.heldBack ?? [], at: now).text
+        var flow = FaultFlow()
+        (flow.monitors, flow.endedMonitors) = monitors.ledgers
+        flow.journal = host?.droppedFromJournal ?? JournalLoss()
+        return Metrics(status, table, flow, heldBack: host?.heldBack ?? [], at: now).text
     }
 
     func monitor(_ asked: AdminMonitorRequest, _ descriptor: consuming OwnedFD?) throws(Refusal) {

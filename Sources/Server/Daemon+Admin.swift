@@ -1,7 +1,7 @@
 package import BrokerCore
 import Configuration
 package import LinuxSystem
-import Systemd
+package import Systemd
 package import Wire
 
 /// The release that everything here is of.
@@ -47,6 +47,8 @@ extension Daemon: AdminHost {
         reloadWaiters.append(done)
         reload()
     }
+
+    package var droppedFromJournal: JournalLoss { services.journal.dropped }
 
     package func note(_ line: String) { journal.push(.text(.notice, line)) }
 }

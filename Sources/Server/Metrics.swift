@@ -9,7 +9,10 @@ package struct Metrics {
     package private(set) var text = ""
 
     /// `status`: what the host has said of itself.
-    package init(_ status: AdminStatusReply, _ table: SessionTable, heldBack: [HeldBack] = [], at now: Instant) {
+    package init(
+        _ status: AdminStatusReply, _ table: SessionTable, _ flow: FaultFlow = FaultFlow(), heldBack: [HeldBack] = [],
+        at now: Instant
+    ) {
         // A session's records are taken once, so that all lines speak of the same moment.
         let sessions = table.all.map {
             Seen(
@@ -22,6 +25,7 @@ package struct Metrics {
         host(heldBack, sessions, ended)
         sessionGauges(sessions)
         contexts(sessions)
+        faults(table.all.reduce(ended.faults) { $0 + $1.faults }, ended, sessions.map(\.session), flow)
         text += "# EOF\n"
     }
 
@@ -36,13 +40,13 @@ package struct Metrics {
 
     private static let prefix = "smmu_broker_"
 
-    private mutating func family(_ name: String, _ type: String, _ help: String) {
+    mutating func family(_ name: String, _ type: String, _ help: String) {
         text += "# TYPE \(Self.prefix)\(name) \(type)\n# HELP \(Self.prefix)\(name) \(help)\n"
     }
 
-    private mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
+    mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
 
-    private mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
+    mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
         text += Self.prefix + name + (labels.isEmpty ? "" : "{\(labels)}") + " \(value)\n"
     }
 
@@ -127,7 +131,7 @@ package struct Metrics {
         }
         family("context_health", "gauge", "Attached devices, by health.")
         for health in HealthNotice.State.allCases {
-            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health == health })
+            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health.state == health })
         }
         if all.isEmpty { return }
         family("context_events", "counter", "Event records of one device.")

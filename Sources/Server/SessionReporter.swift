@@ -40,11 +40,15 @@ package final class SessionReporter: SessionObserver {
         monitors?.publish(fault)
         guard fault.journal else { return }
         let device = fault.device.map(JournalName.init) ?? JournalName()
-        queue.push(
-            .fault(
-                FaultEntry(
-                    origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
-                    record: fault.record, suppressed: fault.suppressed)))
+        var entry = FaultEntry(
+            origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
+            record: fault.record, suppressed: fault.suppressed)
+        if fault.count > 1 {
+            let last = RealTime.nowNanoseconds &- fault.age
+            (entry.count, entry.isSample) = (fault.count, fault.isSample)
+            (entry.firstTime, entry.lastTime) = ((last &- fault.span) / 1000, last / 1000)
+        }
+        queue.push(.fault(entry))
     }
 }
 
@@ -59,7 +63,9 @@ extension SessionReporter {
         case .began(_, let grant): entry.detail = grant
         case .attached(let device, let vsmmu, let vsid):
             (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
-        case .detached(let device), .health(let device, _): entry.device = JournalName(device)
+        case .detached(let device, let vsmmu, let vsid):
+            (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
+        case .health(let change): change.describe(in: &entry)
         case .lostEvents(let vsmmu, let count): (entry.vsmmu, entry.count) = (vsmmu.rawValue, count)
         case .suppressedFaults(let device, let count): (entry.device, entry.count) = (JournalName(device), count)
         case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
@@ -122,15 +128,15 @@ extension SessionReporter {
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
         case .stallTimedOut, .slowCall, .handedBack: nil
-        case .health(_, let state): Self.kind(of: state)
+        case .health(let change): Self.kind(of: change.health.state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded
         }
     }
 
-    private static func kind(of state: HealthNotice.State) -> JournalKind? {
+    private static func kind(of state: HealthNotice.State) -> JournalKind {
         switch state {
-        case .healthy: nil
+        case .healthy: .calmed
         case .suspect: .suspected
         case .quarantined: .quarantined
         case .recovered: .released

@@ -44,6 +44,8 @@ extension Constant {
         Constant(
             "ADMIN_MONITOR_NOTICES", SMMU_BROKER_ADMIN_MONITOR_NOTICES, AdminMonitorRequest.Flags.notices.rawValue),
         Constant("ADMIN_EVERY_SESSION", SMMU_BROKER_ADMIN_EVERY_SESSION, AdminMonitorRequest.everySession),
+        Constant("ADMIN_EVERY_KIND", SMMU_BROKER_ADMIN_EVERY_KIND, AdminMonitorRequest.everyKind),
+        Constant("ADMIN_EVENT_SAMPLE", SMMU_BROKER_ADMIN_EVENT_SAMPLE, 1),
         Constant("ADMIN_EVENT", SMMU_BROKER_ADMIN_EVENT.rawValue, UInt32(MonitorType.events.rawValue)),
         Constant("ADMIN_NOTICE", SMMU_BROKER_ADMIN_NOTICE.rawValue, UInt32(MonitorType.notices.rawValue)),
         Constant("ADMIN_LOST", SMMU_BROKER_ADMIN_LOST.rawValue, UInt32(MonitorType.lost.rawValue)),

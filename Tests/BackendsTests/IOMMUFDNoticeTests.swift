@@ -52,12 +52,13 @@ import Wire
         }
         host.kernel.delay(.invalidate, Self.threshold)
         _ = guest.invalidate(.make(.tlbiNSNHAll))
-        #expect(!host.backend.takeNotices().contains { if case .slowATC = $0 { true } else { false } })
+        #expect(!host.backend.takeNotices().contains { if case .trouble = $0 { true } else { false } })
         _ = guest.invalidate(.atcInv(StreamID(7)), .make(.tlbiNSNHAll), .atcInv(StreamID(9)), .atcInv(StreamID(7)))
-        let suspects = host.backend.takeNotices().filter { if case .slowATC = $0 { true } else { false } }
+        let suspects = host.backend.takeNotices().filter { if case .trouble = $0 { true } else { false } }
         #expect(
             suspects == [
-                .slowATC(ContextKey(guest.vsmmu, StreamID(7))), .slowATC(ContextKey(guest.vsmmu, StreamID(9))),
+                .trouble(DeviceTrouble(vsmmu: guest.vsmmu, vsid: StreamID(7), reason: .slowATC)),
+                .trouble(DeviceTrouble(vsmmu: guest.vsmmu, vsid: StreamID(9), reason: .slowATC)),
             ])
     }
 
@@ -68,7 +69,10 @@ import Wire
         host.fake(0).isUnresponsive = true
         let outcome = guest.invalidate(.atcInv(StreamID(7)))
         #expect(outcome == .deviceTimedOut)
-        #expect(host.backend.takeNotices() == [.slowATC(ContextKey(guest.vsmmu, StreamID(7)))])
+        #expect(
+            host.backend.takeNotices() == [
+                .trouble(DeviceTrouble(vsmmu: guest.vsmmu, vsid: StreamID(7), reason: .slowATC))
+            ])
     }
 
     @Test(

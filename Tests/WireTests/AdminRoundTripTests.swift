@@ -56,9 +56,11 @@ import Wire
             let request = AdminMetricsRequest(offset: random.number32())
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .metrics(request))
         case .monitor:
-            let request = AdminMonitorRequest(
+            var request = AdminMonitorRequest(
                 session: random.chance(50) ? nil : random.next() >> 1,
                 flags: random.chance(50) ? [.follow, .notices] : [.history])
+            (request.vsmmu, request.kinds) = (random.vsmmu(), random.next() | 1)
+            request.device = random.optionalName()
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .monitor(request))
         case .quarantine:
             let request = AdminDeviceRequest(device: random.name())
@@ -162,9 +164,10 @@ import Wire
         message = try MonitorMessage(decoding: unsafe packet.bytes.span.bytes)
         guard case .notices(let second) = message.body else { throw Other() }
         #expect(packet.array(second) == notices)
-        packet = Packet { MonitorMessage.encode(9, lost: seed, into: &$0) }
+        let loss = MonitorLoss(faults: seed, notices: random.next())
+        packet = Packet { MonitorMessage.encode(9, lost: loss, into: &$0) }
         message = try MonitorMessage(decoding: unsafe packet.bytes.span.bytes)
-        #expect(message.body == .lost(seed))
+        #expect(message.body == .lost(loss))
     }
 
     @Test("Any bytes are a message or a fault", arguments: seeds) func hostile(seed: UInt64) {
@@ -194,6 +197,14 @@ import Wire
         monitor.set(AdminMonitorRequest.Layout.flags, to: AdminMonitorRequest.Flags.notices.rawValue)
         let neither = #expect(throws: WireFault.self) { try decoded(monitor) }
         #expect(neither?.reason == .badValue)
+        monitor = Packet { AdminMonitorRequest(flags: .follow).encode(as: .monitor, Cookie(1), into: &$0) }
+        monitor.set(AdminMonitorRequest.Layout.kinds, to: 0)
+        let kinds = #expect(throws: WireFault.self) { try decoded(monitor) }
+        #expect(kinds?.reason == .badValue)
+        monitor = Packet { AdminMonitorRequest(flags: .follow).encode(as: .monitor, Cookie(1), into: &$0) }
+        monitor.bytes[AdminMonitorRequest.Layout.device.offset + 1] = UInt8(ascii: "x")
+        let device = #expect(throws: WireFault.self) { try decoded(monitor) }
+        #expect(device?.reason == .badName)
         let pattern = try #require(AdminPattern("disk:*"))
         var create = Packet {
             AdminSessionCreateRequest.encode(

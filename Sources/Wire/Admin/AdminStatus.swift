@@ -22,11 +22,13 @@ package struct AdminStatusReply: Hashable, Sendable {
     package var endedSessions: UInt64 = 0
     /// Devices that no session has, and nobody gets at the moment.
     package var heldBack: UInt32 = 0
+    package var suspectContexts: UInt32 = 0
+    package var quarantinedContexts: UInt32 = 0
     /// Of all sessions, those that have ended too.
     package var counters = AdminCounters()
 
     /// Without the text.
-    package static let byteCount = 336
+    package static let byteCount = 344
 
     package enum Layout {
         package static let version = WireField<UInt32>("version", 32)
@@ -46,8 +48,10 @@ package struct AdminStatusReply: Hashable, Sendable {
         package static let refusedReloads = WireField<UInt32>("refused_reloads", 220)
         package static let endedSessions = WireField<UInt64>("ended_sessions", 224)
         package static let counters = WireField<AdminCounters>("counters", 232)
-        package static let textSize = WireField<UInt32>("text_size", 328)
-        package static let heldBack = WireField<UInt32>("held_back", 332)
+        package static let suspectContexts = WireField<UInt32>("suspect_contexts", 328)
+        package static let quarantinedContexts = WireField<UInt32>("quarantined_contexts", 332)
+        package static let textSize = WireField<UInt32>("text_size", 336)
+        package static let heldBack = WireField<UInt32>("held_back", 340)
     }
 
     package init() {}
@@ -69,6 +73,8 @@ package struct AdminStatusReply: Hashable, Sendable {
         (reply.reloads, reply.refusedReloads) = (packet[Layout.reloads], packet[Layout.refusedReloads])
         (reply.endedSessions, reply.counters) = (packet[Layout.endedSessions], packet[Layout.counters])
         reply.heldBack = packet[Layout.heldBack]
+        reply.suspectContexts = packet[Layout.suspectContexts]
+        reply.quarantinedContexts = packet[Layout.quarantinedContexts]
         return (reply, text)
     }
 
@@ -93,6 +99,8 @@ package struct AdminStatusReply: Hashable, Sendable {
         packet.set(Layout.refusedReloads, to: refusedReloads)
         packet.set(Layout.endedSessions, to: endedSessions)
         packet.set(Layout.counters, to: counters)
+        packet.set(Layout.suspectContexts, to: suspectContexts)
+        packet.set(Layout.quarantinedContexts, to: quarantinedContexts)
         packet.set(Layout.textSize, to: UInt32(text.byteCount))
         packet.copy(text, to: Self.byteCount)
         ReplyHeader(to: request).store(into: &packet, size: Self.byteCount + text.byteCount)

@@ -30,6 +30,11 @@ struct StatusReport {
         if status.heldBack > 0 {
             table.add("Held back", "\(status.heldBack) that nobody gets: see smmuctl list", paint: style.bad)
         }
+        if status.suspectContexts > 0 || status.quarantinedContexts > 0 {
+            table.add(
+                "Health", "\(status.suspectContexts) devices suspect, \(status.quarantinedContexts) quarantined",
+                paint: style.bad)
+        }
         table.add("Monitors", "\(status.monitors)")
         table.add("Requests", "\(counters.requests), \(counters.refusals) refused")
         table.add(
@@ -61,6 +66,8 @@ struct StatusReport {
                 ("busySessions", JSONValue(UInt64(status.busySessions))),
                 ("vsmmus", JSONValue(UInt64(status.vsmmus))), ("contexts", JSONValue(UInt64(status.contexts))),
                 ("heldBack", JSONValue(UInt64(status.heldBack))),
+                ("suspectContexts", JSONValue(UInt64(status.suspectContexts))),
+                ("quarantinedContexts", JSONValue(UInt64(status.quarantinedContexts))),
                 ("monitors", JSONValue(UInt64(status.monitors))), ("counters", status.counters.json),
             ]))
     }
@@ -73,7 +80,9 @@ struct SessionListReport {
 
     func text(_ style: Style, legend: Bool = true) -> String {
         var table = TextTable()
-        let titles = ["SESSION", "VM", "PID", "GRANT", "VSMMUS", "DEVICES", "MEMORY", "COMMANDS", "EVENTS", "STATE"]
+        let titles = [
+            "SESSION", "VM", "PID", "GRANT", "VSMMUS", "DEVICES", "MEMORY", "COMMANDS", "EVENTS", "HEALTH", "STATE",
+        ]
         if legend && !sessions.isEmpty { table.add(titles, paint: style.bold) }
         for session in sessions {
             table.add(
@@ -81,8 +90,8 @@ struct SessionListReport {
                     "\(session.id)", session.vm?.description ?? "-", "\(session.pid)",
                     session.grant?.description ?? "-", "\(session.vsmmus)", "\(session.contexts)",
                     size(session.mappedBytes), "\(session.counters.commands)", "\(session.counters.events)",
-                    session.stateText,
-                ], paint: style.bad(if: session.isStuck))
+                    session.healthText, session.stateText,
+                ], paint: style.bad(if: session.isStuck || session.quarantinedContexts > 0))
         }
         var lines = table.lines(indent: 0)
         if legend {
@@ -127,7 +136,7 @@ struct SessionReport {
                 [
                     context.device?.description ?? "-", "\(context.vsmmu)", "\(context.vsid.rawValue)",
                     context.smmu?.description ?? "-", "\(context.physicalStream.rawValue)", context.stateText,
-                    context.health.name, "\(context.stesInstalled)", "\(context.events)",
+                    context.healthText, "\(context.stesInstalled)", "\(context.events)",
                 ], paint: style.bad(if: isBad))
         }
         let count = shown.contexts.count
@@ -170,6 +179,10 @@ func duration(_ nanoseconds: UInt64) -> String {
 
 extension AdminSession {
     var isStuck: Bool { busyNanoseconds > 1_000_000_000 }
+    fileprivate var healthText: String {
+        if quarantinedContexts > 0 { return "\(quarantinedContexts) quarantined" }
+        return suspectContexts > 0 ? "\(suspectContexts) suspect" : "good"
+    }
     fileprivate var stateText: String { isStuck ? "busy for \(duration(busyNanoseconds))" : "ready" }
 
     fileprivate var jsonObject: JSONObject {
@@ -177,6 +190,8 @@ extension AdminSession {
             ("session", JSONValue(id)), ("vm", .name(vm)), ("grant", .name(grant)), ("pid", JSONValue(UInt64(pid))),
             ("uid", JSONValue(UInt64(uid))), ("vsmmus", JSONValue(UInt64(vsmmus))),
             ("contexts", JSONValue(UInt64(contexts))), ("maps", JSONValue(UInt64(maps))),
+            ("suspectContexts", JSONValue(UInt64(suspectContexts))),
+            ("quarantinedContexts", JSONValue(UInt64(quarantinedContexts))),
             ("mappedBytes", JSONValue(mappedBytes)), ("busyNanoseconds", JSONValue(busyNanoseconds)),
             ("counters", counters.json),
         ])
@@ -195,6 +210,13 @@ extension AdminContext {
         return state.name
     }
 
+    /// `quarantined: event-storm, for 3 s, 27 s to go`.
+    fileprivate var healthText: String {
+        guard healthReason != .none else { return health.name }
+        let rest = parkedNanoseconds > 0 ? ", \(duration(parkedNanoseconds)) to go" : ""
+        return "\(health.name): \(healthReason.name), for \(duration(healthNanoseconds))\(rest)"
+    }
+
     fileprivate var json: JSONValue {
         .object(
             JSONObject([
@@ -203,6 +225,10 @@ extension AdminContext {
                 ("physicalStream", JSONValue(UInt64(physicalStream.rawValue))), ("state", .string(state.name)),
                 ("illegal", .bool(flags.contains(.illegal))), ("vsmmuEnabled", .bool(flags.contains(.vsmmuEnabled))),
                 ("vsmmuFailed", .bool(flags.contains(.vsmmuFailed))), ("health", .string(health.name)),
+                ("healthReason", .string(healthReason.name)),
+                ("healthReasons", .array(healthReasons.known.map { .string($0.name) })),
+                ("healthNanoseconds", JSONValue(healthNanoseconds)),
+                ("parkedNanoseconds", JSONValue(parkedNanoseconds)),
                 ("stesInstalled", JSONValue(stesInstalled)), ("events", JSONValue(events)),
                 ("ste", .hexWords([word0, word1])),
             ]))

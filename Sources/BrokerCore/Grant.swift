@@ -23,6 +23,9 @@ package struct Grant: Hashable, Sendable {
     /// Names, PCI addresses, and patterns with `*` and `?`.
     package var devices: [String]
     package var quota: Quota
+    /// How long a VMM may leave a stalled transaction unanswered.
+    package var stallTimeoutMilliseconds = Grant.standardStallTimeout
+    package static let standardStallTimeout: UInt64 = 10_000
 
     package init(
         name: String, users: [UInt32] = [], groups: [UInt32] = [], units: [String] = [], devices: [String] = [],

@@ -58,4 +58,6 @@ struct ContextMeter: Keyed {
     var events: UInt64 = 0
     var stesInstalled: UInt64 = 0
     var journal = JournalMeter()
+    /// From when the record of a stalled transaction was read until it was answered, by whomever.
+    var stalls = LatencyHistogram()
 }

@@ -137,7 +137,7 @@ extension Session {
     /// The context is gone from the backend.
     func forget(_ key: ContextKey, _ device: Name) {
         commit(.detached(key))
-        stalls.remove { $0.key == key }
+        stalls.forget(key)
         if var meter = meters.remove(key), let count = meter.journal.takeSuppressed() {
             observer.saw(.suppressedFaults(device: device, count: count))
         }

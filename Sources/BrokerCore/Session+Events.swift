@@ -155,13 +155,15 @@ extension Session {
         guard let hello = state.hello else { return }
         let key = ContextKey(vsmmu, record.streamID)
         let verdict = admitToJournal(key, at: now)
-        if let tag = record.stallTag { stalls.add(StallTag(UInt32(tag)), of: key, at: now) }
+        if let tag = record.stallTag { noteStall(StallTag(UInt32(tag)), of: key, at: now) }
         if !verdict.journal { counts.journalSuppressed += 1 }
+        eventKinds.add(at: record.place)
         observer.sawFault(
             ObservedFault(
                 session: context.id, vm: hello.name, vsmmu: vsmmu, generation: generation, sequence: sequence,
                 record: record, device: state.contexts.index(of: key).map { state.contexts[$0].device.name },
-                journal: verdict.journal, suppressed: verdict.suppressed))
+                journal: verdict.journal, suppressed: verdict.suppressed,
+                background: verdict.journal ? background(of: key) : nil))
     }
 
     // MARK: The journal's limit
@@ -176,6 +178,7 @@ extension Session {
             return Self.admit(&strayJournal, journalLimit, &wholeJournal, whole, at: now)
         }
         meters[index].events += 1
+        metersChanged = true
         return Self.admit(&meters[index].journal, journalLimit, &wholeJournal, whole, at: now)
     }
 

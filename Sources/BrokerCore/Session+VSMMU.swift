@@ -26,6 +26,7 @@ extension Session {
         if let made { throw .hostFailure(made, "There is no new vSMMU") }
         ring.prepare()
         commit(.madeVSMMU(id, on: smmu, advertised: negotiation.advertised))
+        invalidations.insert(InvalidationLog(id))
         effects.insert(.eventSources)
         let answer = VSMMUCreateReply(
             vsmmu: id, errata: smmu.errata, host: smmu.registers, advertised: negotiation.advertised)
@@ -46,6 +47,7 @@ extension Session {
         drainSourceForGood(of: request.vsmmu, at: call.now)
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
+        invalidations.remove(request.vsmmu)
         effects.insert(.eventSources)
         return done(call, &reply)
     }
@@ -138,7 +140,7 @@ extension Session {
         let index = try vsmmuIndex(id)
         // Records from before the reset must carry the generation from before it.
         drainSourceForGood(of: id, at: call.now)
-        stalls.remove { $0.vsmmu == id }
+        settleStalls(.reset, at: call.now) { $0.vsmmu == id }
         commit(.reset(id))
         effects.insert(.contexts)
         reports.removeAll(keepingCapacity: true)

@@ -57,10 +57,14 @@ package final class Session {
     var ring = EventRing()
     /// One for each context.
     var meters = SortedTable<ContextMeter>()
+    /// One for each vSMMU.
+    var invalidations = SortedTable<InvalidationLog>()
     /// Of records that name no context.
     var strayJournal = JournalMeter()
     /// Of all records together.
     var wholeJournal = JournalMeter()
+    /// ``contextSnapshots()`` gives other counts than before; the session's loop looks now and then.
+    package var metersChanged = false
     /// Transactions that wait for an answer.
     var stalls = StallDeadlines()
     /// When to try again what an operator wants and the host has refused; nil: there is nothing.
@@ -68,6 +72,8 @@ package final class Session {
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
+    package var tallies: SessionTallies { SessionTallies(opcodes: batch.opcodes, events: eventKinds) }
+    var eventKinds = FixedCounters<20>()
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
 

@@ -23,14 +23,17 @@ package struct ObservedFault: Hashable, Sendable {
     package var journal: Bool
     /// Faults of this context that the rate limit suppressed since the last one that was not.
     package var suppressed: UInt64
+    /// Only with ``journal``.
+    package var background: FaultBackground?
 
     package init(
         session: SessionID, vm: Name, vsmmu: VSMMUID, generation: Generation, sequence: EventSequence,
-        record: EventRecord, device: Name?, journal: Bool, suppressed: UInt64
+        record: EventRecord, device: Name?, journal: Bool, suppressed: UInt64,
+        background: FaultBackground? = nil
     ) {
         (self.session, self.vm, self.vsmmu, self.generation) = (session, vm, vsmmu, generation)
         (self.sequence, self.record, self.device) = (sequence, record, device)
-        (self.journal, self.suppressed) = (journal, suppressed)
+        (self.journal, self.suppressed, self.background) = (journal, suppressed, background)
     }
 }
 

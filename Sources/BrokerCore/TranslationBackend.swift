@@ -82,6 +82,12 @@ package protocol TranslationBackend: AnyObject {
     /// What hardware would do with an access of a device. Only with ``Features/model``. A read fills the first bytes of
     /// `data`, a write takes them; `data` is empty for TRANSLATE.
     func access(_ access: DeviceAccess, data: inout MutableRawSpan) -> AccessReply
+
+    // MARK: Explaining
+
+    /// What the translation of an access reads, as memory is now. Changes nothing: no cache, no event, no table. For
+    /// operators, and so not for the way of a request or an event. nil: guest memory is not at hand.
+    func walk(_ access: DeviceAccess) -> TableWalk?
 }
 
 extension TranslationBackend {
@@ -89,6 +95,7 @@ extension TranslationBackend {
     package var reservedWindow: MSIWindow { MSIWindow(base: 0, size: 0) }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { nil }
     package func endProbe() {}
+    package func walk(_ access: DeviceAccess) -> TableWalk? { nil }
 }
 
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.

@@ -58,6 +58,7 @@ package struct ConfigurationKey: Hashable, Sendable {
     package static let maps = ConfigurationKey(.grant, "MaxMaps")
     package static let vsmmus = ConfigurationKey(.grant, "MaxVSMMUs")
     package static let contexts = ConfigurationKey(.grant, "MaxContexts")
+    package static let stallTimeout = ConfigurationKey(.grant, "StallTimeout")
 
     /// All that there are, in the order in which people are shown them.
     package static let all: [ConfigurationKey] = [
@@ -65,6 +66,6 @@ package struct ConfigurationKey: Hashable, Sendable {
         faultBurst, faultInterval,
         outputAddressBits, granules, smmuPASIDBits, smmuATS, stalls, rangeInvalidation, asid16Bit,
         smmu, streamID, ats, pasidBits, template, instances,
-        user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts,
+        user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts, stallTimeout,
     ]
 }

@@ -24,10 +24,24 @@ extension SplitMix64 {
     }
 
     mutating func adminContext() -> AdminContext {
-        AdminContext(
+        var context = AdminContext(
             vsmmu: vsmmu(), vsid: stream(), device: optionalName(), smmu: optionalName(), physicalStream: stream(),
             state: one(of: ContextState.self), flags: flags(below: 8), health: one(of: HealthNotice.State.self),
             events: next(), stesInstalled: next(), word0: next(), word1: next())
+        (context.stalls.count, context.stalls.median) = (next(), next())
+        (context.stalls.percentile99, context.stalls.maximum) = (next(), next())
+        return context
+    }
+
+    mutating func explanation() -> AdminExplainReply {
+        var reply = AdminExplainReply(context: adminContext())
+        reply.ste = StreamTableEntry(words: SIMD8(next(), next(), next(), next(), next(), next(), next(), next()))
+        reply.registers = IDRegisters(
+            idr0: number32(), idr1: number32(), idr2: number32(), idr3: number32(), idr4: number32(), idr5: number32(),
+            iidr: number32(), aidr: number32())
+        (reply.streamTableBase, reply.streamTableBaseConfig) = (next(), number32())
+        (reply.stream, reply.flags) = (stream(), flags(below: 4))
+        return reply
     }
 
     mutating func status() -> AdminStatusReply {

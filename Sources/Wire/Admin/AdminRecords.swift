@@ -138,6 +138,43 @@ package struct AdminSession: Hashable, WireValue {
     }
 }
 
+/// How long something took: nanoseconds, and how often it was measured.
+package struct AdminLatency: Hashable, WireValue {
+    package var count: UInt64 = 0
+    /// Half of them took no longer; a bound of a bucket, and so up to twice as much.
+    package var median: UInt64 = 0
+    /// 99 of 100.
+    package var percentile99: UInt64 = 0
+    /// Exactly.
+    package var maximum: UInt64 = 0
+
+    package static let byteCount = 32
+
+    package enum Layout {
+        package static let count = WireField<UInt64>("count", 0)
+        package static let median = WireField<UInt64>("p50_ns", 8)
+        package static let percentile99 = WireField<UInt64>("p99_ns", 16)
+        package static let maximum = WireField<UInt64>("maximum_ns", 24)
+    }
+
+    package init() {}
+
+    package static func load(from packet: RawSpan, at base: Int) -> AdminLatency {
+        var latency = AdminLatency()
+        (latency.count, latency.median) = (packet[Layout.count, base], packet[Layout.median, base])
+        latency.percentile99 = packet[Layout.percentile99, base]
+        latency.maximum = packet[Layout.maximum, base]
+        return latency
+    }
+
+    package func store(into packet: inout MutableRawSpan, at base: Int) {
+        packet.set(Layout.count, at: base, to: count)
+        packet.set(Layout.median, at: base, to: median)
+        packet.set(Layout.percentile99, at: base, to: percentile99)
+        packet.set(Layout.maximum, at: base, to: maximum)
+    }
+}
+
 /// What an operator sees of a context.
 package struct AdminContext: Hashable, WireValue {
     package var vsmmu: VSMMUID
@@ -155,6 +192,8 @@ package struct AdminContext: Hashable, WireValue {
     /// Of the installed stage 1; 0 without.
     package var word0: UInt64
     package var word1: UInt64
+    /// How long its stalled transactions waited for their answers.
+    package var stalls = AdminLatency()
 
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt32
@@ -168,7 +207,7 @@ package struct AdminContext: Hashable, WireValue {
         package static let vsmmuFailed = Flags(rawValue: 1 << 2)
     }
 
-    package static let byteCount = 184
+    package static let byteCount = 216
 
     package enum Layout {
         package static let vsmmu = WireField<VSMMUID>("vsmmu", 0)
@@ -183,6 +222,7 @@ package struct AdminContext: Hashable, WireValue {
         package static let stesInstalled = WireField<UInt64>("stes_installed", 160)
         package static let word0 = WireField<UInt64>("ste", 168)
         package static let word1 = WireField<UInt64>("ste", 176)
+        package static let stalls = WireField<AdminLatency>("stalls", 184)
     }
 
     package init(
@@ -197,7 +237,7 @@ package struct AdminContext: Hashable, WireValue {
 
     /// An unknown state counts as ABORT, an unknown health as suspect.
     package static func load(from packet: RawSpan, at base: Int) -> AdminContext {
-        AdminContext(
+        var context = AdminContext(
             vsmmu: packet[Layout.vsmmu, base], vsid: packet[Layout.vsid, base],
             device: packet.optionalName(Layout.device, at: base), smmu: packet.optionalName(Layout.smmu, at: base),
             physicalStream: packet[Layout.physicalStream, base],
@@ -206,6 +246,8 @@ package struct AdminContext: Hashable, WireValue {
             health: HealthNotice.State(rawValue: packet[Layout.health, base]) ?? .suspect,
             events: packet[Layout.events, base], stesInstalled: packet[Layout.stesInstalled, base],
             word0: packet[Layout.word0, base], word1: packet[Layout.word1, base])
+        context.stalls = packet[Layout.stalls, base]
+        return context
     }
 
     package func store(into packet: inout MutableRawSpan, at base: Int) {
@@ -221,5 +263,6 @@ package struct AdminContext: Hashable, WireValue {
         packet.set(Layout.stesInstalled, at: base, to: stesInstalled)
         packet.set(Layout.word0, at: base, to: word0)
         packet.set(Layout.word1, at: base, to: word1)
+        packet.set(Layout.stalls, at: base, to: stalls)
     }
 }

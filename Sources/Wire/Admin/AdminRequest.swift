@@ -9,6 +9,7 @@ package enum AdminRequest: Hashable, Sendable {
     case quarantine(AdminDeviceRequest)
     case release(AdminDeviceRequest)
     case reload
+    case explain(AdminExplainRequest)
 
     /// Reads a packet of any bytes. Checks all that can be seen from it alone.
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -26,6 +27,7 @@ package enum AdminRequest: Hashable, Sendable {
         case .reload:
             try packet.require(exactly: RequestHeader.Layout.byteCount)
             self = .reload
+        case .explain: self = .explain(try AdminExplainRequest(body: packet))
         }
     }
 
@@ -40,6 +42,7 @@ package enum AdminRequest: Hashable, Sendable {
         case .quarantine: .quarantine
         case .release: .release
         case .reload: .reload
+        case .explain: .explain
         }
     }
 

@@ -9,6 +9,7 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
     case quarantine = 70
     case release = 71
     case reload = 72
+    case explain = 73
 
     /// The name in the header, without `SMMU_BROKER_ADMIN_`.
     package var name: String {
@@ -22,13 +23,14 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
         case .quarantine: "QUARANTINE"
         case .release: "RELEASE"
         case .reload: "RELOAD"
+        case .explain: "EXPLAIN"
         }
     }
 
     /// Whether it changes something, and not only asks.
     package var changes: Bool {
         switch self {
-        case .status, .list, .show, .metrics, .monitor: false
+        case .status, .list, .show, .metrics, .monitor, .explain: false
         case .sessionCreate, .quarantine, .release, .reload: true
         }
     }
@@ -45,6 +47,9 @@ package enum AdminLimits {
     package static let patterns = 64
     /// Bytes of text in one reply.
     package static let text = 32768
+    /// Batches of invalidations in one reply of EXPLAIN, and words of memory.
+    package static let invalidations = 8
+    package static let words = 256
     /// Records in one packet of a monitor.
     package static let records = 64
 }

@@ -15,14 +15,16 @@ package struct FaultBackground: Hashable, Sendable {
     package var last: PastInvalidation?
     package var second: PastInvalidation?
     package var third: PastInvalidation?
-    package init() {}
+    /// When the record was read.
+    package var at: Instant
+    package init(at: Instant) { self.at = at }
 
     package var invalidations: [PastInvalidation] { [last, second, third].compactMap(\.self) }
 }
 
 extension Session {
-    func background(of key: ContextKey) -> FaultBackground {
-        var background = FaultBackground()
+    func background(of key: ContextKey, at now: Instant) -> FaultBackground {
+        var background = FaultBackground(at: now)
         if let index = state.contexts.index(of: key) {
             background.effect = state.contexts[index].installed.state
             background.illegal = state.contexts[index].illegal

@@ -37,6 +37,9 @@ extension Session {
 
     // MARK: Delivery
 
+    /// Something is for the owner that it does not have yet.
+    package var hasUndelivered: Bool { !ring.isEmpty }
+
     /// Encodes the oldest undelivered packet; 0 when there is none. It stays until ``delivered()``.
     package func nextDelivery(into packet: inout MutableRawSpan) -> Int {
         guard let subscription = state.subscription else { return 0 }
@@ -163,7 +166,7 @@ extension Session {
                 session: context.id, vm: hello.name, vsmmu: vsmmu, generation: generation, sequence: sequence,
                 record: record, device: state.contexts.index(of: key).map { state.contexts[$0].device.name },
                 journal: verdict.journal, suppressed: verdict.suppressed,
-                background: verdict.journal ? background(of: key) : nil))
+                background: verdict.journal ? background(of: key, at: now) : nil))
     }
 
     // MARK: The journal's limit

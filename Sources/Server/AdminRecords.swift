@@ -7,11 +7,15 @@ package import Wire
 package struct EndedSessions: Hashable, Sendable {
     package private(set) var count: UInt64 = 0
     package private(set) var counters = AdminCounters()
+    package private(set) var tallies = SessionTallies()
+    package private(set) var latencies = SessionLatencies()
     package init() {}
 
-    package mutating func add(_ counters: SessionCounters) {
+    package mutating func add(_ counters: SessionCounters, _ tallies: SessionTallies, _ latencies: SessionLatencies) {
         count += 1
         self.counters = self.counters + AdminCounters(counters)
+        self.tallies = self.tallies + tallies
+        self.latencies = self.latencies + latencies
     }
 }
 
@@ -49,10 +53,15 @@ extension AdminContext {
         if snapshot.illegal { flags.insert(.illegal) }
         if snapshot.vsmmuEnabled { flags.insert(.vsmmuEnabled) }
         if snapshot.vsmmuFailed { flags.insert(.vsmmuFailed) }
+        var stalls = AdminLatency()
+        (stalls.count, stalls.maximum) = (snapshot.stalls.count, snapshot.stalls.maximum)
+        stalls.median = snapshot.stalls.quantile(permille: 500)
+        stalls.percentile99 = snapshot.stalls.quantile(permille: 990)
         self.init(
             vsmmu: snapshot.vsmmu, vsid: snapshot.vsid, device: snapshot.device, smmu: snapshot.smmu,
             physicalStream: snapshot.physicalStream, state: snapshot.state, flags: flags, health: snapshot.health,
             events: snapshot.events, stesInstalled: snapshot.stesInstalled, word0: snapshot.word0,
             word1: snapshot.word1)
+        self.stalls = stalls
     }
 }

@@ -19,6 +19,8 @@ package final class SessionHandle: Sendable {
     private struct Published {
         var snapshot: SessionSnapshot
         var contexts: [ContextSnapshot] = []
+        var tallies = SessionTallies()
+        var latencies = SessionLatencies()
     }
 
     package init(id: SessionID, peer: PeerIdentity, grant: String, poster: LoopPoster) {
@@ -29,6 +31,8 @@ package final class SessionHandle: Sendable {
     /// What was published last.
     package var snapshot: SessionSnapshot { published.withLock { $0.snapshot } }
     package var contexts: [ContextSnapshot] { published.withLock { $0.contexts } }
+    package var tallies: SessionTallies { published.withLock { $0.tallies } }
+    package var latencies: SessionLatencies { published.withLock { $0.latencies } }
     /// When the session's thread went into what it is doing now; nil when it waits for something to do.
     package var busySince: Instant? {
         let began = turnBegan.load(ordering: .relaxed)
@@ -42,9 +46,13 @@ package final class SessionHandle: Sendable {
     package func noteBegun() { begun.store(true, ordering: .releasing) }
 
     /// `contexts`: nil when they are as before.
-    package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?) {
+    package func endTurn(
+        _ snapshot: SessionSnapshot, _ tallies: SessionTallies, _ time: TurnTime, contexts: [ContextSnapshot]?
+    ) {
         published.withLock { published in
+            published.latencies.record(time, from: published.snapshot.counters, to: snapshot.counters)
             published.snapshot = snapshot
+            published.tallies = tallies
             if let contexts { published.contexts = contexts }
         }
         turnBegan.store(0, ordering: .relaxed)
@@ -65,7 +73,8 @@ package final class SessionTable: Sendable {
     package func remove(_ id: SessionID) {
         contents.withLock { contents in
             guard let index = contents.handles.firstIndex(where: { $0.id == id }) else { return }
-            contents.ended.add(contents.handles.remove(at: index).snapshot.counters)
+            let handle = contents.handles.remove(at: index)
+            contents.ended.add(handle.snapshot.counters, handle.tallies, handle.latencies)
         }
     }
     /// What those did that are no longer there.

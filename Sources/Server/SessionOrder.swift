@@ -1,4 +1,4 @@
-import BrokerCore
+package import BrokerCore
 import EventLoop
 package import Wire
 
@@ -10,6 +10,8 @@ package enum SessionOrder: Sendable {
     case quarantine(Name)
     /// It may translate again.
     case release(Name)
+    /// It says what it knows of an access.
+    case explain(ExplanationRequest, ExplanationMailbox)
     /// The daemon ends, or an operator ends the session.
     case stop
 }

@@ -40,11 +40,11 @@ package final class SessionReporter: SessionObserver {
         monitors?.publish(fault)
         guard fault.journal else { return }
         let device = fault.device.map(JournalName.init) ?? JournalName()
-        queue.push(
-            .fault(
-                FaultEntry(
-                    origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
-                    record: fault.record, suppressed: fault.suppressed)))
+        var entry = FaultEntry(
+            origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
+            record: fault.record, suppressed: fault.suppressed)
+        if let background = fault.background { entry.background = FaultEntry.Background(background) }
+        queue.push(.fault(entry))
     }
 }
 
@@ -52,14 +52,14 @@ extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
         if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
         monitors?.publish(notice, of: session, vm: vm)
-        if case .stallTimedOut(let device) = notice, admits(notice) { tellOfStall(device) }
         guard let kind = kind(of: notice), admits(notice) else { return }
         var entry = NoticeEntry(kind, origin: origin)
         switch notice {
         case .began(_, let grant): entry.detail = grant
         case .attached(let device, let vsmmu, let vsid):
             (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
-        case .detached(let device), .health(let device, _): entry.device = JournalName(device)
+        case .detached(let device), .health(let device, _), .stallTimedOut(let device):
+            entry.device = JournalName(device)
         case .lostEvents(let vsmmu, let count): (entry.vsmmu, entry.count) = (vsmmu.rawValue, count)
         case .suppressedFaults(let device, let count): (entry.device, entry.count) = (JournalName(device), count)
         case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
@@ -67,17 +67,9 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .stallTimedOut, .ended: break
+        case .ended: break
         }
         queue.push(.notice(entry))
-    }
-
-    private func tellOfStall(_ device: Name) {
-        queue.push(
-            .text(
-                .warning,
-                "A stalled transaction of device \(device) was aborted: VM \(vm?.description ?? "?") did not answer it "
-                    + "in time."))
     }
 
     /// Whether it is within the limits. What is left out is counted, and the next line that is not has the count before it.
@@ -115,7 +107,7 @@ extension SessionReporter {
         case .resynchronized: .resynchronized
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
-        case .stallTimedOut: nil
+        case .stallTimedOut: .stallTimedOut
         case .health(_, let state): Self.kind(of: state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded
@@ -137,6 +129,34 @@ extension SessionReporter {
         case .notGranted, .quota: refusals.add()
         default: false
         }
+    }
+}
+
+extension FaultEntry.Background {
+    fileprivate init(_ background: FaultBackground) {
+        self.init()
+        effect = background.effect.map { background.illegal ? .illegal : FaultEntry.Effect($0) }
+        if let word0 = background.word0 { ste = StreamTableEntry(word0, background.word1) }
+        invalidations[0] = background.last.map { FaultEntry.Invalidation($0, before: background.at) }
+        invalidations[1] = background.second.map { FaultEntry.Invalidation($0, before: background.at) }
+        invalidations[2] = background.third.map { FaultEntry.Invalidation($0, before: background.at) }
+    }
+}
+
+extension FaultEntry.Effect {
+    fileprivate init(_ state: ContextState) {
+        switch state {
+        case .abort: self = .abort
+        case .bypass: self = .bypass
+        case .translate: self = .translate
+        }
+    }
+}
+
+extension FaultEntry.Invalidation {
+    fileprivate init(_ past: PastInvalidation, before fault: Instant) {
+        let age = fault.nanoseconds &- min(past.at.nanoseconds, fault.nanoseconds)
+        self.init(first: past.first, last: past.last, count: past.count, age: age)
     }
 }
 

@@ -40,6 +40,7 @@ extension NoticeEntry {
         case .resynchronized: "the host failed, and \(vsmmuText) was resynchronized"
         case .vsmmuFailed: "the host failed, and \(vsmmuText) with it: its devices abort until it is reset"
         case .deviceTimedOut: "\(deviceText) of \(vsmmuText) did not answer an ATC invalidation in time"
+        case .stallTimedOut: "nobody answered a stalled transaction of \(deviceText) in time, and it was aborted"
         case .suspected: "\(deviceText) faults out of proportion"
         case .quarantined: "\(deviceText) is in quarantine: its DMA aborts until it is released"
         case .released: "\(deviceText) is out of quarantine"

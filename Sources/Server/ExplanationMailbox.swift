@@ -73,6 +73,8 @@ extension Explanation {
     /// Writes the reply and returns its length.
     func encode(to header: RequestHeader, into packet: inout MutableRawSpan) -> Int {
         var reply = AdminExplainReply(context: AdminContext(context))
+        let since = MonotonicTime.now.nanoseconds &- at.nanoseconds
+        reply.time = RealTime.nowNanoseconds &- since
         if let ste { (reply.ste, reply.flags) = (ste, .entry) }
         if let walk {
             reply.flags.insert(.memory)

@@ -36,6 +36,7 @@ package struct Metrics {
         defer { swap(&writer.text, &text) }
         while family < families.count {
             let current = families[family]
+            writer.name(current)
             if session == 0 {
                 writer.begin(current)
                 current.once(&writer)
@@ -69,12 +70,14 @@ struct MetricsWriter {
     private var name = ""
     static let prefix = "smmu_broker_"
 
+    /// Samples are of this family from now on.
+    mutating func name(_ family: MetricFamily) { name = Self.prefix + family.name }
+
     mutating func begin(_ family: MetricFamily) {
-        name = Self.prefix + family.name
         text += "# TYPE \(name) \(family.type)\n# HELP \(name) \(family.help)\n"
     }
 
-    /// A sample of the family that was begun; `suffix` is that of its type.
+    /// A sample of the family that was named; `suffix` is that of its type.
     mutating func sample(_ suffix: String = "", _ labels: String = "", _ value: String) {
         text += name + suffix + (labels.isEmpty ? "" : "{\(labels)}") + " \(value)\n"
         samples += 1

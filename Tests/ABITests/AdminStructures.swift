@@ -106,6 +106,7 @@ extension Structure {
                 member(\smmu_broker_admin_explain_reply.invalidation_count, AdminExplainReply.Layout.invalidationCount),
                 member(\smmu_broker_admin_explain_reply.word_count, AdminExplainReply.Layout.wordCount),
                 member(\smmu_broker_admin_explain_reply.reserved, AdminExplainReply.Layout.reserved),
+                member(\smmu_broker_admin_explain_reply.time_ns, AdminExplainReply.Layout.time),
             ]),
         Structure(
             "admin_status_reply", smmu_broker_admin_status_reply.self, AdminStatusReply.byteCount,

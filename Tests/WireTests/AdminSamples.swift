@@ -40,7 +40,7 @@ extension SplitMix64 {
             idr0: number32(), idr1: number32(), idr2: number32(), idr3: number32(), idr4: number32(), idr5: number32(),
             iidr: number32(), aidr: number32())
         (reply.streamTableBase, reply.streamTableBaseConfig) = (next(), number32())
-        (reply.stream, reply.flags) = (stream(), flags(below: 4))
+        (reply.stream, reply.flags, reply.time) = (stream(), flags(below: 4), next())
         return reply
     }
 

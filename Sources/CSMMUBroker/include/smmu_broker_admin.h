@@ -207,7 +207,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_explain, 48);
 struct smmu_broker_admin_invalidation {
     struct smmu_broker_command first;
     struct smmu_broker_command last;
-    uint64_t age_ns; /* before the reply was made */
+    uint64_t age_ns; /* before the session answered */
     uint32_t count;  /* of commands that reached the SMMU */
     uint32_t reserved;
 };
@@ -239,10 +239,11 @@ struct smmu_broker_admin_explain_reply {
     uint32_t invalidation_count;
     uint32_t word_count;
     uint32_t reserved;
+    uint64_t time_ns; /* CLOCK_REALTIME: when the session answered */
     /* struct smmu_broker_admin_invalidation invalidations[invalidation_count] follow, the newest first, */
     /* then struct smmu_broker_admin_word words[word_count], in the order in which they are read. */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_explain_reply, 376);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_explain_reply, 384);
 
 /* ---- Changing ---------------------------------------------------------------------------------------------------- */
 

@@ -62,7 +62,7 @@ package struct AdminExplainRequest: FixedRequest {
 package struct AdminInvalidation: Hashable, WireValue {
     package var first: Command
     package var last: Command
-    /// Nanoseconds before the reply was made.
+    /// Nanoseconds before the session answered.
     package var age: UInt64
     /// Commands that reached the SMMU.
     package var count: UInt32
@@ -132,6 +132,8 @@ package struct AdminExplainReply: Hashable, Sendable {
     /// The device's in that stream table.
     package var stream = StreamID(0)
     package var flags: Flags = []
+    /// When the session answered, in nanoseconds since 1970.
+    package var time: UInt64 = 0
 
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt32
@@ -144,7 +146,7 @@ package struct AdminExplainReply: Hashable, Sendable {
     }
 
     /// Without what follows.
-    package static let byteCount = 376
+    package static let byteCount = 384
 
     package enum Layout {
         package static let context = WireField<AdminContext>("context", 32)
@@ -157,6 +159,7 @@ package struct AdminExplainReply: Hashable, Sendable {
         package static let invalidationCount = WireField<UInt32>("invalidation_count", 364)
         package static let wordCount = WireField<UInt32>("word_count", 368)
         package static let reserved = WireField<UInt32>("reserved", 372)
+        package static let time = WireField<UInt64>("time_ns", 376)
     }
 
     package init(context: AdminContext) { self.context = context }
@@ -181,6 +184,7 @@ package struct AdminExplainReply: Hashable, Sendable {
         reply.streamTableBaseConfig = packet[Layout.streamTableBaseConfig]
         reply.stream = packet[Layout.stream]
         reply.flags = Flags(rawValue: packet[Layout.flags])
+        reply.time = packet[Layout.time]
         return (reply, Records(count: Int(count), at: byteCount), words)
     }
 
@@ -199,6 +203,7 @@ package struct AdminExplainReply: Hashable, Sendable {
         packet.set(Layout.invalidationCount, to: UInt32(invalidations.count))
         packet.set(Layout.wordCount, to: UInt32(words.count))
         packet.set(Layout.reserved, to: 0)
+        packet.set(Layout.time, to: time)
         let size = packet.append(words, at: packet.append(invalidations, at: Self.byteCount))
         ReplyHeader(to: request).store(into: &packet, size: size)
         return size

@@ -1,5 +1,4 @@
 import BrokerClient
-import LinuxSystem
 import SMMUModel
 import SMMUv3
 import Wire
@@ -10,13 +9,13 @@ struct LiveWalk {
     let explained: AdminClient.Explained?
     /// Why it could not be.
     let problem: String?
-    /// When that was, in nanoseconds since 1970.
-    let time: UInt64
+    /// When the session answered, in nanoseconds since 1970.
+    var time: UInt64 { explained?.reply.time ?? 0 }
     /// The access through the tables; nil: guest memory is not at hand.
     let report: TranslationReport?
 
-    init(_ explained: AdminClient.Explained?, problem: String? = nil, time: UInt64, _ transaction: Transaction) {
-        (self.explained, self.problem, self.time) = (explained, problem, time)
+    init(_ explained: AdminClient.Explained?, problem: String? = nil, _ transaction: Transaction) {
+        (self.explained, self.problem) = (explained, problem)
         report = explained.flatMap { TranslationReport($0, transaction) }
     }
 
@@ -31,13 +30,13 @@ struct LiveWalk {
             session: session, vsmmu: vsmmu, vsid: record.streamID, iova: IOVA(access.address),
             substream: access.substreamID, flags: flags)
         do throws(BrokerError) {
-            self.init(try client.explain(request), time: RealTime.nowNanoseconds, access)
+            self.init(try client.explain(request), access)
         } catch {
             switch error.reason {
-            case .unknownSession, .unknownVSID: self.init(nil, time: RealTime.nowNanoseconds, access)
+            case .unknownSession, .unknownVSID: self.init(nil, access)
             // A session that is in a call that blocks, a broker that is older than this command.
             case .hostFailure, .unknownType:
-                self.init(nil, problem: error.text, time: RealTime.nowNanoseconds, access)
+                self.init(nil, problem: error.text, access)
             default: throw error
             }
         }

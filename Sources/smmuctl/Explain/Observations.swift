@@ -11,8 +11,8 @@ enum Observations {
         var found: [String] = []
         if let when = record.id?.isTranslationFault == true ? past.dropping(record.inputAddress) : nil {
             found.append(
-                "The guest invalidated this address \(when): it had a mapping, and its driver took it away while the "
-                    + "device was still using it.")
+                "The guest invalidated this address \(when), as it does when its driver unmaps a buffer: the device may "
+                    + "still have been using it.")
         }
         if EventExplanation.isDoorbell(record) {
             found.append("The address is in the window of MSI doorbells, and the guest does not map the MSI doorbell.")

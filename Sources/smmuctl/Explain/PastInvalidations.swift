@@ -53,7 +53,7 @@ struct PastInvalidations {
             $0.time <= fault && fault - $0.time < 1_000_000_000
                 && ($0.invalidation.first.drops(address) || $0.invalidation.last.drops(address))
         }
-        return batch.map { "\(Self.milliseconds(fault - $0.time)) before (\(Self.text($0.invalidation)))" }
+        return batch.map { "\(Self.milliseconds(fault - $0.time)) before the fault (\(Self.text($0.invalidation)))" }
     }
 
     var json: JSONValue {

@@ -73,6 +73,11 @@ package final class Session {
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
     package var tallies: SessionTallies { SessionTallies(opcodes: batch.opcodes, events: eventKinds) }
+    /// Brings what was copied when `before` counted up to date: what is large is copied only when it has changed.
+    package func copyTallies(into tallies: inout SessionTallies, since before: SessionCounters) {
+        if counts.requests != before.requests { tallies.opcodes = batch.opcodes }
+        if counts.events != before.events { tallies.events = eventKinds }
+    }
     var eventKinds = FixedCounters<20>()
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()

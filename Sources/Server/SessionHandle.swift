@@ -45,14 +45,15 @@ package final class SessionHandle: Sendable {
     package var hasBegun: Bool { begun.load(ordering: .acquiring) }
     package func noteBegun() { begun.store(true, ordering: .releasing) }
 
-    /// `contexts`: nil when they are as before.
+    /// `contexts`: nil when they are as before. `copyTallies` brings those up to date that were published with the counters.
     package func endTurn(
-        _ snapshot: SessionSnapshot, _ tallies: SessionTallies, _ time: TurnTime, contexts: [ContextSnapshot]?
+        _ snapshot: SessionSnapshot, _ time: TurnTime, contexts: [ContextSnapshot]?,
+        copyTallies: (inout SessionTallies, SessionCounters) -> Void
     ) {
         published.withLock { published in
             published.latencies.record(time, from: published.snapshot.counters, to: snapshot.counters)
+            copyTallies(&published.tallies, published.snapshot.counters)
             published.snapshot = snapshot
-            published.tallies = tallies
             if let contexts { published.contexts = contexts }
         }
         turnBegan.store(0, ordering: .relaxed)

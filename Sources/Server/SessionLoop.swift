@@ -202,7 +202,9 @@ final class SessionLoop {
         let contexts = contextsChanged ? session.contextSnapshots() : nil
         contextsChanged = false
         let snapshot = session.snapshot
-        handle.endTurn(snapshot, session.tallies, turnTime(snapshot.counters), contexts: contexts)
+        handle.endTurn(snapshot, turnTime(snapshot.counters), contexts: contexts) {
+            session.copyTallies(into: &$0, since: $1)
+        }
     }
 
     /// Counts of contexts that change with each event are published now and then.

@@ -19,7 +19,7 @@ import Wire
         let handle = try handle(5)
         var snapshot = SessionSnapshot(id: SessionID(5), vm: Name("vm"), pid: 1, uid: 2)
         snapshot.counters.commands = 9
-        handle.endTurn(snapshot, SessionTallies(), Self.noTime, contexts: nil)
+        handle.endTurn(snapshot, Self.noTime, contexts: nil) { _, _ in }
         #expect(AdminSession(handle, at: Instant(nanoseconds: 50)).busyNanoseconds == 0)
         handle.beginTurn(at: Instant(nanoseconds: 100))
         let session = AdminSession(handle, at: Instant(nanoseconds: 2_000_000_100))
@@ -36,7 +36,7 @@ import Wire
         for handle in handles {
             var snapshot = SessionSnapshot(id: handle.id, vm: Name("vm-\(handle.id)"), pid: 1, uid: 2)
             snapshot.counters.commands = 100
-            handle.endTurn(snapshot, SessionTallies(), Self.noTime, contexts: nil)
+            handle.endTurn(snapshot, Self.noTime, contexts: nil) { _, _ in }
             table.insert(handle)
         }
         table.remove(SessionID(1))

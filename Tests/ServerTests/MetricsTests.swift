@@ -30,7 +30,7 @@ import Wire
         }
         let time = TurnTime(
             begin: Instant(nanoseconds: 1000), end: Instant(nanoseconds: 6000), eventsWaited: 70_000)
-        handle.endTurn(snapshot, tallies, time, contexts: all)
+        handle.endTurn(snapshot, time, contexts: all) { published, _ in published = tallies }
         return handle
     }
 

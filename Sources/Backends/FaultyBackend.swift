@@ -176,6 +176,8 @@ package final class FaultyBackend: TranslationBackend {
     package func access(_ access: DeviceAccess, data: inout MutableRawSpan) -> AccessReply {
         wrapped.access(access, data: &data)
     }
+
+    package func walk(_ access: DeviceAccess) -> TableWalk? { wrapped.walk(access) }
 }
 
 extension BackendFailure {

@@ -233,6 +233,11 @@ package final class ModelBackend: TranslationBackend {
         return target.access(access, at: index, data: &data)
     }
 
+    package func walk(_ access: DeviceAccess) -> TableWalk? {
+        guard let target = find(access.vsmmu), let index = target.index(of: access.vsid) else { return nil }
+        return target.walk(access, at: index)
+    }
+
     // MARK: Look-up
 
     private func find(_ id: VSMMUID) -> ModelVSMMU? {

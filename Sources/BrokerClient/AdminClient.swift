@@ -93,6 +93,24 @@ package final class AdminClient {
         }
     }
 
+    /// What the session that has the device knows of an access.
+    package struct Explained: Hashable, Sendable {
+        package var reply: AdminExplainReply
+        /// The newest first.
+        package var invalidations: [AdminInvalidation]
+        package var words: [AdminWord]
+    }
+
+    package func explain(_ request: AdminExplainRequest) throws(BrokerError) -> Explained {
+        try self.request(.explain) {
+            request.encode(as: .explain, $0, into: &$1)
+        } _: { reply, packet in
+            guard case .explain(let reply, let invalidations, let words) = reply.body else { return nil }
+            return Explained(
+                reply: reply, invalidations: invalidations.array(in: packet), words: words.array(in: packet))
+        }
+    }
+
     /// What happens, from now on: to be received from what is returned.
     package func monitor(_ request: AdminMonitorRequest) throws(BrokerError) -> MonitorReceiver {
         let pair: SeqPacketSocket.Pair

@@ -12,6 +12,8 @@ struct CommandBatch {
     private(set) var ignored = 0
     /// Why nothing is taken any more; the command at ``count`` is the reason.
     private(set) var stop: Stop?
+    /// Of all commands that were ever taken, by opcode.
+    private(set) var opcodes = FixedCounters<25>()
     private var firstATC: Int?
     private var lastATC: Int?
     private var syncAfterATC: Int?
@@ -76,6 +78,7 @@ struct CommandBatch {
             }
             if reachesBackend(command, opcode, of: vsmmu, contexts) { forwarded.append(command) }
         }
+        if let opcode { opcodes.add(at: opcode.place) }
         count += 1
         return true
     }

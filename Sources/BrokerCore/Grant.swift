@@ -25,6 +25,9 @@ package struct Grant: Hashable, Sendable {
     package var quota: Quota
     /// What becomes of devices that fault without end.
     package var faults: FaultPolicy
+    /// How long a VMM may leave a stalled transaction unanswered.
+    package var stallTimeoutMilliseconds = Grant.standardStallTimeout
+    package static let standardStallTimeout: UInt64 = 10_000
 
     package init(
         name: String, users: [UInt32] = [], groups: [UInt32] = [], units: [String] = [], devices: [String] = [],

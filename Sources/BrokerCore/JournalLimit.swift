@@ -64,4 +64,6 @@ struct ContextMeter: Keyed {
     var stesInstalled: UInt64 = 0
     var journal = JournalMeter()
     var watch = HealthWatch()
+    /// From when the record of a stalled transaction was read until it was answered, by whomever.
+    var stalls = LatencyHistogram()
 }

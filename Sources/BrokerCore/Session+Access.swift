@@ -35,15 +35,12 @@ extension Session {
             known = try backend.respond(response, to: request.stag, of: request.vsid, on: request.vsmmu)
         }
         if let failure { throw .hostFailure(failure, "The transaction is still stalled: send the answer again") }
-        stalls.remove {
-            $0.key == ContextKey(request.vsmmu, request.vsid)
-                && (request.code == .terminateAll || $0.tag == request.stag)
+        let key = ContextKey(request.vsmmu, request.vsid)
+        if !known { throw refusal(ofAnswerTo: request.stag, of: key) }
+        settleStalls(.client, at: call.now) {
+            $0.key == key && (request.code == .terminateAll || $0.tag == request.stag)
         }
-        if known { return done(call, &reply) }
-        throw Refusal(
-            .unknownStallTag, .notFound,
-            "No transaction of vSID \(request.vsid.rawValue) is stalled under the tag \(request.stag): the answer came late or "
-                + "twice, drop it.")
+        return done(call, &reply)
     }
 
     /// TRANSLATE and DMA. The data are moved where the reply has them.

@@ -8,6 +8,11 @@ extension Session {
         let index = try workingVSMMUIndex(request.vsmmu)
         batch.begin()
         batch.take(request.commands, in: packet, of: request.vsmmu, state.vsmmus[index].advertised, state.contexts)
+        if !batch.forwarded.isEmpty, let log = invalidations.index(of: request.vsmmu) {
+            // Out of the batch's own hands, as below.
+            let forwarded = batch.forwarded
+            invalidations[log].note(forwarded.span, at: call.now)
+        }
         try runBatch(on: request.vsmmu, at: call.now)
         let header = ReplyHeader(to: call.header, completed: UInt32(batch.count))
         return Answer(byteCount: header.encode(into: &reply))

@@ -160,7 +160,7 @@ extension Session {
         if let index = state.contexts.index(of: key) { shelveHealth(device, state.contexts[index].health) }
         commit(.detached(key))
         planHealth()
-        stalls.remove { $0.key == key }
+        stalls.forget(key)
         if var meter = meters.remove(key), let count = meter.journal.takeSuppressed() {
             observer.saw(.suppressedFaults(device: device, count: count))
         }

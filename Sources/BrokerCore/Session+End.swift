@@ -19,6 +19,7 @@ extension Session {
             ending.tries += 1
             return now.advanced(byMilliseconds: Ending.intervalMilliseconds)
         }
+        terminateStalls(at: now)
         unmapEverything()
         removeObjects(at: now)
         for device in ending.devices { giveBack(device, withheld: false) }
@@ -46,6 +47,16 @@ extension Session {
         return done
     }
 
+    /// Whoever should have answered them is gone: no transaction waits for ever.
+    private func terminateStalls(at now: Instant) {
+        for index in state.vsmmus.indices where stalls.waiting.contains(where: { $0.vsmmu == state.vsmmus[index].key })
+        {
+            let id = state.vsmmus[index].key
+            _ = attempt { () throws(BackendFailure) in try backend.terminateStalls(of: nil, on: id) }
+        }
+        settleStalls(.reset, at: now) { _ in true }
+    }
+
     /// What the host does not unmap is not reachable either once the backend is gone: the descriptor is closed all the
     /// same.
     private func unmapEverything() {
@@ -68,6 +79,7 @@ extension Session {
             let id = state.vsmmus[0].key
             backend.destroyVSMMU(id)
             commit(.destroyedVSMMU(id))
+            invalidations.remove(id)
         }
     }
 }

@@ -37,6 +37,9 @@ extension Session {
 
     // MARK: Delivery
 
+    /// Something is for the owner that it does not have yet.
+    package var hasUndelivered: Bool { !ring.isEmpty }
+
     /// Encodes the oldest undelivered packet; 0 when there is none. It stays until ``delivered()``.
     package func nextDelivery(into packet: inout MutableRawSpan) -> Int {
         guard let subscription = state.subscription else { return 0 }

@@ -10,9 +10,9 @@ extension Session {
     ) {
         guard state.hello != nil else { return }
         let key = ContextKey(vsmmu, record.streamID)
-        faults.count(record)
-        hasNewFaults = true
-        if let tag = record.stallTag { stalls.add(StallTag(UInt32(tag)), of: key, at: now) }
+        eventKinds.add(at: record.place)
+        metersChanged = true
+        if let tag = record.stallTag { noteStall(StallTag(UInt32(tag)), of: key, at: now) }
         let isSample = noteFault(record, of: key, at: now)
         let identity = FaultMerger.Key(record, of: key, generation, isSample: isSample)
         if record.stallTag != nil {
@@ -33,8 +33,10 @@ extension Session {
         let key = merged.key.context
         let verdict = admitToJournal(key, merged.count, at: now)
         if !verdict.journal { counts.journalSuppressed &+= merged.count }
-        faults.merged &+= merged.count - 1
-        hasNewFaults = true
+        if merged.count > 1 {
+            faults.merged &+= merged.count - 1
+            hasNewFaults = true
+        }
         observer.sawFault(
             ObservedFault(
                 session: context.id, vm: hello.name, vsmmu: key.vsmmu, generation: merged.key.generation,
@@ -42,7 +44,8 @@ extension Session {
                 device: state.contexts.index(of: key).map { state.contexts[$0].device.name }, journal: verdict.journal,
                 suppressed: verdict.suppressed, count: merged.count, isSample: merged.key.isSample,
                 age: now.nanoseconds &- merged.last.nanoseconds,
-                span: merged.last.nanoseconds &- merged.first.nanoseconds))
+                span: merged.last.nanoseconds &- merged.first.nanoseconds,
+                background: verdict.journal ? background(of: key, at: now) : nil))
     }
 
     /// What has been counted; nil when it is as it was the last time.

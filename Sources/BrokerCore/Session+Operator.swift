@@ -99,18 +99,22 @@ extension Session {
     }
 
     package func contextSnapshots() -> [ContextSnapshot] {
-        state.contexts.indices.compactMap { index in
-            let context = state.contexts[index]
-            guard let vsmmu = state.vsmmus.index(of: context.key.vsmmu) else { return nil }
-            let meter = meters.index(of: context.key).map { meters[$0] } ?? ContextMeter(key: context.key)
-            var (word0, word1) = (UInt64(0), UInt64(0))
-            if case .stage1(let first, let second) = context.installed { (word0, word1) = (first, second) }
-            return ContextSnapshot(
-                vsmmu: context.key.vsmmu, vsid: context.key.vsid, device: context.device.name,
-                smmu: context.device.smmu.name, physicalStream: context.device.streamID,
-                state: context.installed.state, illegal: context.illegal, vsmmuEnabled: state.vsmmus[vsmmu].enabled,
-                vsmmuFailed: state.vsmmus[vsmmu].failed, health: context.health, events: meter.events,
-                stesInstalled: meter.stesInstalled, word0: word0, word1: word1)
-        }
+        state.contexts.indices.compactMap { contextSnapshot(at: $0) }
+    }
+
+    func contextSnapshot(at index: Int) -> ContextSnapshot? {
+        let context = state.contexts[index]
+        guard let vsmmu = state.vsmmus.index(of: context.key.vsmmu) else { return nil }
+        let meter = meters.index(of: context.key).map { meters[$0] } ?? ContextMeter(key: context.key)
+        var (word0, word1) = (UInt64(0), UInt64(0))
+        if case .stage1(let first, let second) = context.installed { (word0, word1) = (first, second) }
+        var snapshot = ContextSnapshot(
+            vsmmu: context.key.vsmmu, vsid: context.key.vsid, device: context.device.name,
+            smmu: context.device.smmu.name, physicalStream: context.device.streamID,
+            state: context.installed.state, illegal: context.illegal, vsmmuEnabled: state.vsmmus[vsmmu].enabled,
+            vsmmuFailed: state.vsmmus[vsmmu].failed, health: context.health, events: meter.events,
+            stesInstalled: meter.stesInstalled, word0: word0, word1: word1)
+        snapshot.stalls = meter.stalls
+        return snapshot
     }
 }

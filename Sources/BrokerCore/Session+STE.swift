@@ -30,6 +30,9 @@ extension Session {
             )
         }
         counts.stesInstalled += 1
+        if let log = invalidations.index(of: request.vsmmu) {
+            invalidations[log].note(.cfgiSTE(request.vsid, leaf: true), at: call.now)
+        }
         if let meter = meters.index(of: state.contexts[index].key) { meters[meter].stesInstalled += 1 }
         if before != state.contexts[index].installed || illegalBefore != state.contexts[index].illegal {
             effects.insert(.contexts)

@@ -26,6 +26,7 @@ extension Session {
         if let made { throw .hostFailure(made, "There is no new vSMMU") }
         ring.prepare()
         commit(.madeVSMMU(id, on: smmu, advertised: negotiation.advertised))
+        invalidations.insert(InvalidationLog(id))
         effects.insert(.eventSources)
         let answer = VSMMUCreateReply(
             vsmmu: id, errata: smmu.errata, host: smmu.registers, advertised: negotiation.advertised)
@@ -47,6 +48,7 @@ extension Session {
         tellMerged(at: call.now) { $0.vsmmu == request.vsmmu }
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
+        invalidations.remove(request.vsmmu)
         effects.insert(.eventSources)
         return done(call, &reply)
     }
@@ -142,7 +144,7 @@ extension Session {
         // Records from before the reset must carry the generation from before it.
         drainSourceForGood(of: id, at: call.now)
         tellMerged(at: call.now) { $0.vsmmu == id }
-        stalls.remove { $0.vsmmu == id }
+        settleStalls(.reset, at: call.now) { $0.vsmmu == id }
         commit(.reset(id))
         for context in state.contexts(of: id) { advance(context, .reset, at: call.now) }
         backend.restartEvents(of: id)

@@ -57,10 +57,14 @@ package final class Session {
     var ring = EventRing()
     /// One for each context.
     var meters = SortedTable<ContextMeter>()
+    /// One for each vSMMU.
+    var invalidations = SortedTable<InvalidationLog>()
     /// Of records that name no context.
     var strayJournal = JournalMeter()
     /// Of all records together.
     var wholeJournal = JournalMeter()
+    /// ``contextSnapshots()`` gives other counts than before; the session's loop looks now and then.
+    package var metersChanged = false
     /// Transactions that wait for an answer.
     var stalls = StallDeadlines()
     /// Identical faults, for the journal and for monitors.
@@ -82,6 +86,13 @@ package final class Session {
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
     package var faultCounters: FaultCounters { faults }
+    package var tallies: SessionTallies { SessionTallies(opcodes: batch.opcodes, events: eventKinds) }
+    /// Brings what was copied when `before` counted up to date: what is large is copied only when it has changed.
+    package func copyTallies(into tallies: inout SessionTallies, since before: SessionCounters) {
+        if counts.requests != before.requests { tallies.opcodes = batch.opcodes }
+        if counts.events != before.events { tallies.events = eventKinds }
+    }
+    var eventKinds = FixedCounters<20>()
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
     var faults = FaultCounters()

@@ -31,16 +31,18 @@ package struct ObservedFault: Hashable, Sendable {
     package var journal: Bool
     /// Faults of this context that the rate limit suppressed since the last one that was not.
     package var suppressed: UInt64
+    /// Only with ``journal``.
+    package var background: FaultBackground?
 
     package init(
         session: SessionID, vm: Name, vsmmu: VSMMUID, generation: Generation, sequence: EventSequence,
         record: EventRecord, device: Name?, journal: Bool, suppressed: UInt64, count: UInt64 = 1,
-        isSample: Bool = false, age: UInt64 = 0, span: UInt64 = 0
+        isSample: Bool = false, age: UInt64 = 0, span: UInt64 = 0, background: FaultBackground? = nil
     ) {
         (self.session, self.vm, self.vsmmu, self.generation) = (session, vm, vsmmu, generation)
         (self.sequence, self.record, self.device) = (sequence, record, device)
         (self.journal, self.suppressed, self.count, self.isSample) = (journal, suppressed, count, isSample)
-        (self.age, self.span) = (age, span)
+        (self.age, self.span, self.background) = (age, span, background)
     }
 }
 

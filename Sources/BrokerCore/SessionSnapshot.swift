@@ -60,6 +60,8 @@ package struct ContextSnapshot: Hashable, Sendable {
     /// The installed STE's words 0 and 1; 0 without stage 1.
     package var word0: UInt64
     package var word1: UInt64
+    /// How long its stalled transactions waited for their answers.
+    package var stalls = LatencyHistogram()
 
     package init(
         vsmmu: VSMMUID, vsid: StreamID, device: Name, smmu: Name, physicalStream: StreamID, state: ContextState,

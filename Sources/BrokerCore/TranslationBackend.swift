@@ -98,6 +98,12 @@ package protocol TranslationBackend: AnyObject {
     /// What hardware would do with an access of a device. Only with ``Features/model``. A read fills the first bytes of
     /// `data`, a write takes them; `data` is empty for TRANSLATE.
     func access(_ access: DeviceAccess, data: inout MutableRawSpan) -> AccessReply
+
+    // MARK: Explaining
+
+    /// What the translation of an access reads, as memory is now. Changes nothing: no cache, no event, no table. For
+    /// operators, and so not for the way of a request or an event. nil: guest memory is not at hand.
+    func walk(_ access: DeviceAccess) -> TableWalk?
 }
 
 extension TranslationBackend {
@@ -111,6 +117,7 @@ extension TranslationBackend {
     package func restartEvents(of vsmmu: VSMMUID) {}
     package var hasNotices: Bool { false }
     package func takeNotices() -> [HostNotice] { [] }
+    package func walk(_ access: DeviceAccess) -> TableWalk? { nil }
 }
 
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.

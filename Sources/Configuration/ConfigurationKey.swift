@@ -65,6 +65,7 @@ package struct ConfigurationKey: Hashable, Sendable {
     package static let parkReturn = ConfigurationKey(.grant, "ParkReturn")
     package static let parkTime = ConfigurationKey(.grant, "ParkTime")
     package static let maximumParkTime = ConfigurationKey(.grant, "MaxParkTime")
+    package static let stallTimeout = ConfigurationKey(.grant, "StallTimeout")
 
     /// All that there are, in the order in which people are shown them.
     package static let all: [ConfigurationKey] = [
@@ -72,7 +73,7 @@ package struct ConfigurationKey: Hashable, Sendable {
         faultBurst, faultInterval,
         outputAddressBits, granules, smmuPASIDBits, smmuATS, stalls, rangeInvalidation, asid16Bit,
         smmu, streamID, ats, pasidBits, template, instances,
-        user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts,
+        user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts, stallTimeout,
         faultPolicy, faultStorm, atcTimeouts, faultSample, parkReturn, parkTime, maximumParkTime,
     ]
 }

@@ -17,6 +17,9 @@ extension Grant {
             name: section.section.name ?? "", users: users, groups: groups, units: units,
             devices: devices?.values ?? [], quota: Quota(&section),
             faults: FaultPolicy(&section))
+        stallTimeoutMilliseconds = section.value(
+            .stallTimeout, default: Self.standardStallTimeout, text: Value.durationText
+        ) { text throws(ValueFault) in try Value.duration(text, in: Self.stallTimeouts) }
         if users.isEmpty, groups.isEmpty, units.isEmpty {
             section.report(.warning, "the grant is nobody's: it needs `User=`, `Group=` or `Unit=`")
         }
@@ -26,6 +29,9 @@ extension Grant {
             section.report(.warning, at: .devices, "there is no device `\(device.excerpt)`\(hint)")
         }
     }
+
+    /// Milliseconds. A guest that pages from a disk needs some; devices give up by themselves after a minute or so.
+    private static let stallTimeouts: ClosedRange<UInt64> = 10...600_000
 
     /// No unit has this name.
     private static let noUnit = "-"

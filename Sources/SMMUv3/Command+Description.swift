@@ -131,6 +131,29 @@ extension Command {
     }
 }
 
+extension Command {
+    /// The command and what it is about, as short as can be: `TLBI_NH_VA ASID 5, 0x1000`.
+    public var brief: String {
+        guard let opcode else { return name }
+        let stream = " StreamID \(UInt64(streamID.rawValue).hex)"
+        let pages = Granule(commandTG: tg).map { "\(UInt64(num + 1) << UInt64(scale)) pages of \($0.name) from " } ?? ""
+        switch opcode {
+        case .tlbiNHVA, .tlbiEL2VA: return "\(name) ASID \(asid), \(pages)\(address.hex)"
+        case .tlbiNHVAA, .tlbiEL2VAA, .tlbiEL3VA: return "\(name) \(pages)\(address.hex)"
+        case .tlbiS2IPA: return "\(name) \(pages)\(ipa.hex)"
+        case .tlbiNHASID, .tlbiEL2ASID: return "\(name) ASID \(asid)"
+        case .cfgiSTE, .cfgiCDAll, .stallTerm: return name + stream
+        case .cfgiCD: return "\(name)\(stream), SubstreamID \(UInt64(substreamID.rawValue).hex)"
+        case .atcInv:
+            let whole = atcSize >= 52
+            let start = whole ? 0 : address & ~UInt64.ones(12 + atcSize)
+            return "\(name)\(stream), "
+                + (whole ? "everything" : "\(UInt64(1) << UInt64(atcSize)) × 4 KB from \(start.hex)")
+        default: return name
+        }
+    }
+}
+
 extension Command.Opcode {
     fileprivate var purpose: String {
         switch self {

@@ -9,6 +9,9 @@ final class AdminConnection {
     private enum State { case reading, answering, sending }
 
     private var watch: Watch?
+    private let loop: EventLoop
+    /// What EXPLAIN waits for.
+    private var explanation: PendingExplanation?
     private let socket: SeqPacketSocket
     private let peer: PeerIdentity
     private let requests: AdminRequests
@@ -21,6 +24,8 @@ final class AdminConnection {
     private var passed: PassedDescriptor?
     /// What METRICS goes on in.
     private var metrics: [UInt8] = []
+    /// METRICS that are being made.
+    private var unfinished: Metrics?
 
     /// - Parameter ended: Called once, when the operator has gone.
     init(
@@ -30,7 +35,7 @@ final class AdminConnection {
         // One byte more than the largest packet, so that one that is larger still shows.
         request = try PrivatePages(count: Limits.packet + 1)
         reply = try PrivatePages(count: Limits.packet)
-        (self.peer, self.requests, self.ended) = (peer, requests, ended)
+        (self.peer, self.requests, self.ended, self.loop) = (peer, requests, ended, loop)
         let descriptor = socket.fd.raw
         self.socket = socket
         watch = try Watch(descriptor, for: .readable, on: loop) { [unowned self] readiness in ready(readiness) }
@@ -48,6 +53,7 @@ final class AdminConnection {
 
     private func end() {
         watch = nil
+        explanation = nil
         ended()
     }
 
@@ -62,7 +68,8 @@ final class AdminConnection {
         } catch {
             unsent = reply.write { bytes in error.encode(to: header, into: &bytes) }
         }
-        if state != .answering { try send() }
+        // What has been answered meanwhile has been sent.
+        if state == .reading, unsent > 0 { try send() }
     }
 
     private func answer(
@@ -85,6 +92,7 @@ final class AdminConnection {
             passed = PassedDescriptor(made.takeSocket())
             unsent = reply.write { AdminSessionReply(session: session.rawValue).encode(to: header, into: &$0) }
         case .metrics(let asked): try answer(asked, header)
+        case .explain(let asked): try explain(asked, header)
         case .monitor(let asked):
             try requests.monitor(asked, received.takeDescriptor(0))
             unsent = reply.write { ReplyHeader(to: header).encode(into: &$0) }
@@ -96,7 +104,29 @@ final class AdminConnection {
     }
 
     private func answer(_ asked: AdminMetricsRequest, _ header: RequestHeader) throws(Refusal) {
-        if asked.offset == 0 { metrics = Array(requests.metrics().utf8) }
+        if asked.offset > 0 { return try answerPiece(asked, header) }
+        unfinished = requests.metrics()
+        state = .answering
+        watch?.wait(for: [])
+        makeMetrics(header)
+    }
+
+    /// Makes the text step by step, one in each turn of the loop, so that nobody waits for all of it.
+    private func makeMetrics(_ header: RequestHeader) {
+        guard watch != nil, state == .answering, unfinished != nil else { return }
+        if unfinished?.step() == true {
+            _ = loop.schedule(at: MonotonicTime.now) { [weak self] _ in self?.makeMetrics(header) }
+            return
+        }
+        metrics = Array((unfinished?.text ?? "").utf8)
+        unfinished = nil
+        do throws(Refusal) { try answerPiece(AdminMetricsRequest(offset: 0), header) } catch {
+            unsent = reply.write { bytes in error.encode(to: header, into: &bytes) }
+        }
+        do throws(Errno) { try send() } catch { end() }
+    }
+
+    private func answerPiece(_ asked: AdminMetricsRequest, _ header: RequestHeader) throws(Refusal) {
         let offset = Int(asked.offset)
         guard offset <= metrics.count else {
             throw Refusal(
@@ -115,6 +145,34 @@ final class AdminConnection {
     }
 
     // MARK: What takes its time
+
+    private func explain(_ asked: AdminExplainRequest, _ header: RequestHeader) throws(Refusal) {
+        let mailbox = try requests.explain(asked)
+        do throws(Errno) {
+            explanation = try PendingExplanation(mailbox, on: loop) { [weak self] outcome in
+                self?.explained(asked, outcome, header)
+            }
+        } catch {
+            throw Refusal(.hostFailure, Status(UInt32(error.code)), "There is no room to wait: \(error). Try again.")
+        }
+        state = .answering
+        // Only a hang-up is of interest meanwhile.
+        watch?.wait(for: [])
+    }
+
+    private func explained(
+        _ asked: AdminExplainRequest, _ outcome: ExplanationMailbox.Outcome?, _ header: RequestHeader
+    ) {
+        guard watch != nil, state == .answering else { return }
+        explanation = nil
+        if case .known(let explanation) = outcome {
+            unsent = reply.write { explanation.encode(to: header, into: &$0) }
+        } else {
+            let refusal = requests.refusal(of: asked, outcome)
+            unsent = reply.write { refusal.encode(to: header, into: &$0) }
+        }
+        do throws(Errno) { try send() } catch { end() }
+    }
 
     private func reload(_ header: RequestHeader) {
         state = .answering

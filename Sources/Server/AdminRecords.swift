@@ -9,6 +9,8 @@ package struct EndedSessions: Hashable, Sendable {
     package private(set) var counters = AdminCounters()
     package private(set) var slowCalls: UInt64 = 0
     package private(set) var faults = FaultCounters()
+    package private(set) var tallies = SessionTallies()
+    package private(set) var latencies = SessionLatencies()
     package init() {}
 
     package mutating func add(_ session: SessionHandle) {
@@ -16,6 +18,8 @@ package struct EndedSessions: Hashable, Sendable {
         counters = counters + AdminCounters(session.snapshot.counters)
         slowCalls &+= session.snapshot.counters.slowCalls
         faults = faults + session.faults
+        tallies = tallies + session.tallies
+        latencies = latencies + session.latencies
     }
 }
 
@@ -61,6 +65,10 @@ extension AdminContext {
         if snapshot.illegal { flags.insert(.illegal) }
         if snapshot.vsmmuEnabled { flags.insert(.vsmmuEnabled) }
         if snapshot.vsmmuFailed { flags.insert(.vsmmuFailed) }
+        var stalls = AdminLatency()
+        (stalls.count, stalls.maximum) = (snapshot.stalls.count, snapshot.stalls.maximum)
+        stalls.median = snapshot.stalls.quantile(permille: 500)
+        stalls.percentile99 = snapshot.stalls.quantile(permille: 990)
         self.init(
             vsmmu: snapshot.vsmmu, vsid: snapshot.vsid, device: snapshot.device, smmu: snapshot.smmu,
             physicalStream: snapshot.physicalStream, state: snapshot.state, flags: flags, health: snapshot.health.state,
@@ -70,6 +78,7 @@ extension AdminContext {
         (healthReason, healthReasons) = (health.reason, health.reasons)
         if health.reason != .none { healthNanoseconds = max(1, now.since(health.since)) }
         if let end = health.parkedUntil { parkedNanoseconds = max(1, end.since(now)) }
+        self.stalls = stalls
     }
 }
 

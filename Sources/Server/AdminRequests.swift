@@ -1,5 +1,6 @@
 import BrokerCore
 import LinuxSystem
+import SMMUv3
 import Systemd
 import Wire
 
@@ -16,7 +17,8 @@ final class AdminRequests {
 
     private var now: Instant { Instant(nanoseconds: MonotonicTime.now.nanoseconds) }
 
-    /// Writes the reply and returns its length. MONITOR, METRICS, SESSION_CREATE and RELOAD are the connection's.
+    /// Writes the reply and returns its length. MONITOR, METRICS, SESSION_CREATE, RELOAD and EXPLAIN are the
+    /// connection's.
     func answer(
         _ request: AdminRequest, to header: RequestHeader, into reply: inout MutableRawSpan
     ) throws(Refusal) -> Int {
@@ -40,9 +42,9 @@ final class AdminRequests {
             if host?.readmit(asked.device) ?? false { return ReplyHeader(to: header).encode(into: &reply) }
             throw Refusal(
                 .unknownDevice, .notFound,
-                "Nobody has given `\(asked.device)` back to the host: ask HELD_BACK for those that are.")
+                "Nobody has given `\\(asked.device)` back to the host: ask HELD_BACK for those that are.")
         case .heldBack: return heldBack(header, &reply)
-        case .metrics, .monitor, .sessionCreate, .reload: throw Refusal(.unknownType(request.type.rawValue))
+        case .metrics, .monitor, .sessionCreate, .reload, .explain: throw Refusal(.unknownType(request.type.rawValue))
         }
     }
 
@@ -83,9 +85,7 @@ final class AdminRequests {
         _ asked: AdminShowRequest, _ header: RequestHeader, _ reply: inout MutableRawSpan
     ) throws(Refusal) -> Int {
         guard let handle = table.handle(SessionID(asked.session)) else {
-            throw Refusal(
-                .unknownSession, .notFound,
-                "There is no session \(asked.session), or no longer: ask LIST for those there are.")
+            throw Self.noSession(asked.session)
         }
         let (all, now) = (handle.contexts, now)
         let contexts = all.dropFirst(Int(asked.first)).prefix(AdminLimits.contexts).map { AdminContext($0, at: now) }
@@ -101,14 +101,15 @@ final class AdminRequests {
             to: header, total: UInt32(clamping: all.count), devices.span, into: &reply)
     }
 
-    func metrics() -> String {
+    /// What is counted at the moment, as text that is still to be made.
+    func metrics() -> Metrics {
         var status = AdminStatusReply()
         host?.describe(&status)
         status.monitors = UInt32(clamping: monitors.count)
         var flow = FaultFlow()
         (flow.monitors, flow.endedMonitors) = monitors.ledgers
         flow.journal = host?.droppedFromJournal ?? JournalLoss()
-        return Metrics(status, table, flow, heldBack: host?.heldBack ?? [], at: now).text
+        return Metrics(status, table, flow, heldBack: host?.heldBack ?? [], at: now)
     }
 
     func monitor(_ asked: AdminMonitorRequest, _ descriptor: consuming OwnedFD?) throws(Refusal) {
@@ -124,6 +125,43 @@ final class AdminRequests {
             throw Refusal(.unknownSession, .notFound, "There is no session \(session), or no longer.")
         }
         try monitors.add(SeqPacketSocket(adopting: descriptor), asked)
+    }
+
+    /// Asks the session what it knows of an access; it answers into what is returned.
+    func explain(_ asked: AdminExplainRequest) throws(Refusal) -> ExplanationMailbox {
+        guard let handle = table.handle(SessionID(asked.session)), let host else {
+            throw Self.noSession(asked.session)
+        }
+        do throws(Errno) {
+            let mailbox = try ExplanationMailbox()
+            host.order(.explain(ExplanationRequest(asked), mailbox), handle)
+            return mailbox
+        } catch {
+            throw Refusal(
+                .hostFailure, Status(UInt32(error.code)), "The session could not be asked: \(error). Try again.")
+        }
+    }
+
+    /// Why there is no answer to it.
+    func refusal(of asked: AdminExplainRequest, _ outcome: ExplanationMailbox.Outcome?) -> Refusal {
+        switch outcome {
+        case .noContext, .known:
+            return Refusal(
+                .unknownVSID, .notFound,
+                "Session \(asked.session) has no device with the vSID \(asked.vsid.rawValue) on vSMMU \(asked.vsmmu): ask "
+                    + "SHOW for those that are attached.")
+        case nil where table.handle(SessionID(asked.session)) != nil:
+            return Refusal(
+                .hostFailure, .busy,
+                "Session \(asked.session) has not answered within \(PendingExplanation.patience) ms: it is in a call that "
+                    + "blocks, as LIST says. Try again later.")
+        case .ended, nil: return Self.noSession(asked.session)
+        }
+    }
+
+    private static func noSession(_ session: UInt64) -> Refusal {
+        Refusal(
+            .unknownSession, .notFound, "There is no session \(session), or no longer: ask LIST for those there are.")
     }
 
     // MARK: Changing

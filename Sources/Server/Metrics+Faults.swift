@@ -23,49 +23,70 @@ package struct FaultFlow: Sendable {
 
 // Faults and the health of devices, over all sessions, ended ones included.
 
-extension Metrics {
-    mutating func faults(
-        _ faults: FaultCounters, _ ended: EndedSessions, _ sessions: [AdminSession], _ flow: FaultFlow
-    ) {
-        family("events_by_kind", "counter", "Event records read from the sources, by kind.")
-        for index in 0..<FaultCounters.kinds where faults.events(at: index) > 0 {
-            sample("events_by_kind_total", "kind=\"\(Self.kind(index))\"", faults.events(at: index))
-        }
-        family("merged_events", "counter", "Event records that monitors and the journal have in the count of another.")
-        sample("merged_events_total", faults.merged)
-        family("health_transitions", "counter", "Changes of devices' health, by what it became and why.")
-        for state in HealthNotice.State.allCases {
-            for reason in HealthReason.allCases where faults.changes(to: state, because: reason) > 0 {
-                sample(
-                    "health_transitions_total", "to=\"\(state.name)\",reason=\"\(reason.name)\"",
-                    faults.changes(to: state, because: reason))
-            }
-        }
-        losses(sessions.reduce(ended.counters) { $0 + $1.counters }, flow)
-        family("monitor_events", "counter", "Faults that monitors were to have, by what became of them.")
-        sample("monitor_events_total", "outcome=\"produced\"", flow.allMonitors.produced)
-        sample("monitor_events_total", "outcome=\"delivered\"", flow.allMonitors.delivered)
-        if flow.monitors.isEmpty { return }
-        family("monitor_lost_events", "counter", "Faults that one monitor was too slow for.")
-        for monitor in flow.monitors {
-            sample("monitor_lost_events_total", "monitor=\"\(monitor.id)\"", monitor.ledger.lost)
-        }
-    }
-
-    private mutating func losses(_ counters: AdminCounters, _ flow: FaultFlow) {
-        let monitors = flow.allMonitors
-        family("fault_losses", "counter", "Faults that did not reach a place, by place and reason.")
-        for (place, reason, count) in [
+extension MetricFamily {
+    static func faults(_ totals: SeenTotals, _ flow: FaultFlow) -> [MetricFamily] {
+        let (faults, counters, monitors) = (totals.faults, totals.counters, flow.allMonitors)
+        let losses: [(place: String, reason: String, count: UInt64)] = [
             ("source", "overflow", counters.eventsLost), ("monitor", "slow", monitors.lost),
             ("monitor", "ended", monitors.abandoned), ("journal", "rate-limit", counters.journalSuppressed),
             ("journal", "overflow", flow.journal.faults),
-        ] { sample("fault_losses_total", "place=\"\(place)\",reason=\"\(reason)\"", count) }
-        family("journal_lost_entries", "counter", "Entries of any kind that the journal was too slow for.")
-        sample("journal_lost_entries_total", flow.journal.entries)
+        ]
+        return [
+            MetricFamily(
+                "merged_events", "counter", "Event records that monitors and the journal have in the count of another.",
+                once: { $0.sample("_total", "", faults.merged) }),
+            MetricFamily(
+                "health_transitions", "counter", "Changes of devices' health, by what it became and why.",
+                once: { transitions(faults, &$0) }),
+            MetricFamily(
+                "fault_losses", "counter", "Faults that did not reach a place, by place and reason.",
+                once: { writer in
+                    for loss in losses {
+                        writer.sample("_total", "place=\"\(loss.place)\",reason=\"\(loss.reason)\"", loss.count)
+                    }
+                }),
+            MetricFamily(
+                "journal_lost_entries", "counter", "Entries of any kind that the journal was too slow for.",
+                once: { $0.sample("_total", "", flow.journal.entries) }),
+            MetricFamily(
+                "monitor_events", "counter", "Faults that monitors were to have, by what became of them.",
+                once: { writer in
+                    writer.sample("_total", "outcome=\"produced\"", monitors.produced)
+                    writer.sample("_total", "outcome=\"delivered\"", monitors.delivered)
+                }),
+            MetricFamily(
+                "monitor_lost_events", "counter", "Faults that one monitor was too slow for.",
+                once: { writer in
+                    for monitor in flow.monitors {
+                        writer.sample("_total", "monitor=\"\(monitor.id)\"", monitor.ledger.lost)
+                    }
+                }),
+        ]
     }
 
-    private static func kind(_ index: Int) -> String {
-        if index == FaultCounters.kinds - 1 { return "other" }
-        return EventID(rawValue: UInt8(index))?.name ?? "0x\(String(index, radix: 16))"
+    private static func transitions(_ faults: FaultCounters, _ writer: inout MetricsWriter) {
+        for state in HealthNotice.State.allCases {
+            for reason in HealthReason.allCases where faults.changes(to: state, because: reason) > 0 {
+                writer.sample(
+                    "_total", "to=\"\(state.name)\",reason=\"\(reason.name)\"",
+                    faults.changes(to: state, because: reason))
+            }
+        }
+    }
+
+    static func host(_ heldBack: [HeldBack], _ totals: SeenTotals) -> [MetricFamily] {
+        [
+            MetricFamily(
+                "held_back_devices", "gauge", "Devices that no session has and nobody gets, by why.",
+                once: { writer in
+                    for reason in AdminHeldDevice.Reason.allCases {
+                        let count = heldBack.count { AdminHeldDevice($0).reason == reason }
+                        writer.sample("", "reason=\"\(reason.name)\"", count)
+                    }
+                }),
+            MetricFamily(
+                "slow_host_calls", "counter", "Calls of the host that took 100 ms or more.",
+                once: { $0.sample("_total", "", totals.slowCalls) }),
+        ]
     }
 }

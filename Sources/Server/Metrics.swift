@@ -1,144 +1,163 @@
 package import BrokerCore
+import SMMUv3
 package import Wire
 
-/// What the daemon counts, as OpenMetrics text (version 1.0).
+/// What the daemon counts, as OpenMetrics text (version 1.0), made in bounded steps: one is a turn of the main loop.
 ///
-/// Counters without labels are of all sessions, those that have ended too, and so never go back; those with a session's
-/// labels end with it.
+/// Counters without a session's labels are of all sessions, those that have ended too, and so never go back; those with
+/// them end with it.
 package struct Metrics {
-    package private(set) var text = ""
+    /// Samples of one step, but for what is left of the session that it is at: at most six for each of its contexts.
+    package static let samplesInStep = 512
 
-    /// `status`: what the host has said of itself.
+    package private(set) var text = ""
+    package private(set) var isComplete = false
+
+    private let sessions: [SeenSession]
+    private var families: [MetricFamily] = []
+    private var family = 0
+    private var session = 0
+
+    /// `status`: what the host has said of itself. A session's records are taken here and once, so that all lines speak of
+    /// the same moment.
     package init(
         _ status: AdminStatusReply, _ table: SessionTable, _ flow: FaultFlow = FaultFlow(), heldBack: [HeldBack] = [],
         at now: Instant
     ) {
-        // A session's records are taken once, so that all lines speak of the same moment.
-        let sessions = table.all.map {
-            Seen(
-                session: AdminSession($0, at: now), contexts: $0.contexts,
-                slowCalls: $0.snapshot.counters.slowCalls)
-        }
-        let ended = table.ended
-        daemon(status, sessions, ended)
-        counters(sessions, ended)
-        host(heldBack, sessions, ended)
-        sessionGauges(sessions)
-        contexts(sessions)
-        faults(table.all.reduce(ended.faults) { $0 + $1.faults }, ended, sessions.map(\.session), flow)
-        text += "# EOF\n"
+        sessions = table.all.map { SeenSession($0, at: now) }
+        let totals = SeenTotals(sessions, table.ended)
+        families = MetricFamily.ofDaemon(status, totals) + MetricFamily.counters(totals)
+        families += MetricFamily.tallies(totals) + MetricFamily.latencies(totals.latencies)
+        if !sessions.isEmpty { families += MetricFamily.ofSessions }
+        families += MetricFamily.contexts(totals) + MetricFamily.host(heldBack, totals)
+        families += MetricFamily.faults(totals, flow)
     }
 
-    private struct Seen {
-        var session: AdminSession
-        var contexts: [ContextSnapshot]
-        var slowCalls: UInt64
-        var labels: String {
-            "session=\"\(session.id)\",vm=\"\(session.vm?.description ?? "")\""
-        }
-    }
-
-    private static let prefix = "smmu_broker_"
-
-    mutating func family(_ name: String, _ type: String, _ help: String) {
-        text += "# TYPE \(Self.prefix)\(name) \(type)\n# HELP \(Self.prefix)\(name) \(help)\n"
-    }
-
-    mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
-
-    mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
-        text += Self.prefix + name + (labels.isEmpty ? "" : "{\(labels)}") + " \(value)\n"
-    }
-
-    private mutating func gauge(_ name: String, _ help: String, _ value: some BinaryInteger) {
-        family(name, "gauge", help)
-        sample(name, value)
-    }
-
-    private mutating func daemon(_ status: AdminStatusReply, _ sessions: [Seen], _ ended: EndedSessions) {
-        family("build", "info", "What the daemon is.")
-        sample(
-            "build_info",
-            "version=\"\(status.release?.description ?? "")\",backend=\"\(status.backend?.description ?? "")\"", 1)
-        family("start_time_seconds", "gauge", "When the daemon began, since 1970.")
-        let (seconds, rest) = status.startedNanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-        let milliseconds = "\(rest / 1_000_000)"
-        text += "\(Self.prefix)start_time_seconds \(seconds)."
-        text += String(repeating: "0", count: 3 - milliseconds.count) + milliseconds + "\n"
-        gauge("sessions", "Sessions at the moment.", sessions.count)
-        gauge("maximum_sessions", "Sessions that there may be.", status.maximumSessions)
-        gauge("busy_sessions", "Sessions in one turn for more than a second.", sessions.count { $0.session.isStuck })
-        gauge("monitors", "Monitors at the moment.", status.monitors)
-        family("ended_sessions", "counter", "Sessions that have ended.")
-        sample("ended_sessions_total", ended.count)
-        family("reloads", "counter", "Reloads of the configuration, by what came of them.")
-        sample("reloads_total", "outcome=\"applied\"", status.reloads)
-        sample("reloads_total", "outcome=\"refused\"", status.refusedReloads)
-    }
-
-    private mutating func host(_ heldBack: [HeldBack], _ sessions: [Seen], _ ended: EndedSessions) {
-        family("held_back_devices", "gauge", "Devices that no session has and nobody gets, by why.")
-        for reason in AdminHeldDevice.Reason.allCases {
-            sample(
-                "held_back_devices", "reason=\"\(reason.name)\"",
-                heldBack.count { AdminHeldDevice($0).reason == reason })
-        }
-        family("slow_host_calls", "counter", "Calls of the host that took 100 ms or more.")
-        sample("slow_host_calls_total", sessions.reduce(ended.slowCalls) { $0 &+ $1.slowCalls })
-    }
-
-    private static let help: [String: String] = [
-        "requests": "Requests of VMMs.", "refusals": "Requests that were refused.",
-        "batches": "Batches of commands.", "commands": "Commands in them.",
-        "ignored_commands": "Commands completed without reaching the backend.",
-        "stes_installed": "STEs put into effect.",
-        "resynchronizations": "vSMMUs invalidated as a whole after a failure.",
-        "host_failures": "Calls of the host that failed.", "events": "Event records read from the sources.",
-        "events_delivered": "Event records handed to VMMs.", "events_lost": "Event records lost by the sources.",
-        "journal_suppressed": "Event records kept out of the journal by the rate limit.",
-    ]
-
-    private mutating func counters(_ sessions: [Seen], _ ended: EndedSessions) {
-        let total = sessions.reduce(ended.counters) { $0 + $1.session.counters }
-        for (name, value) in total.named {
-            let help = Self.help[name] ?? ""
-            family(name, "counter", help)
-            sample("\(name)_total", value)
-            if sessions.isEmpty { continue }
-            family("session_\(name)", "counter", "By session: \(help)")
-            for seen in sessions {
-                let value = seen.session.counters.named.first { $0.name == name }?.value ?? 0
-                sample("session_\(name)_total", seen.labels, value)
+    /// Writes so many samples; false when the text is complete.
+    package mutating func step() -> Bool {
+        var writer = MetricsWriter()
+        swap(&writer.text, &text)
+        defer { swap(&writer.text, &text) }
+        while family < families.count {
+            let current = families[family]
+            writer.name(current)
+            if session == 0 {
+                writer.begin(current)
+                current.once(&writer)
             }
-        }
-    }
-
-    private mutating func sessionGauges(_ sessions: [Seen]) {
-        if sessions.isEmpty { return }
-        family("session_mapped_bytes", "gauge", "Guest memory that devices reach.")
-        for seen in sessions { sample("session_mapped_bytes", seen.labels, seen.session.mappedBytes) }
-        family("session_busy_seconds", "gauge", "How long it has been at what it does now.")
-        for seen in sessions {
-            sample("session_busy_seconds", seen.labels, seen.session.busyNanoseconds / 1_000_000_000)
-        }
-    }
-
-    private mutating func contexts(_ sessions: [Seen]) {
-        family("contexts", "gauge", "Attached devices, by what happens to their traffic.")
-        let all = sessions.flatMap(\.contexts)
-        for state in ContextState.allCases {
-            sample("contexts", "state=\"\(state.name)\"", all.count { $0.state == state })
-        }
-        family("context_health", "gauge", "Attached devices, by health.")
-        for health in HealthNotice.State.allCases {
-            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health.state == health })
-        }
-        if all.isEmpty { return }
-        family("context_events", "counter", "Event records of one device.")
-        for seen in sessions {
-            for context in seen.contexts {
-                sample("context_events_total", "\(seen.labels),device=\"\(context.device)\"", context.events)
+            if let each = current.each {
+                while session < sessions.count, writer.samples < Self.samplesInStep {
+                    each(sessions[session], &writer)
+                    session += 1
+                }
+                if session < sessions.count { return true }
             }
+            (family, session) = (family + 1, 0)
+            if writer.samples >= Self.samplesInStep, family < families.count { return true }
+        }
+        if !isComplete { writer.text += "# EOF\n" }
+        isComplete = true
+        return false
+    }
+
+    /// All of it at once.
+    package mutating func finish() -> String {
+        while step() {}
+        return text
+    }
+}
+
+/// Text, and how many samples have been added to it.
+struct MetricsWriter {
+    var text = ""
+    private(set) var samples = 0
+    private var name = ""
+    static let prefix = "smmu_broker_"
+
+    /// Samples are of this family from now on.
+    mutating func name(_ family: MetricFamily) { name = Self.prefix + family.name }
+
+    mutating func begin(_ family: MetricFamily) {
+        text += "# TYPE \(name) \(family.type)\n# HELP \(name) \(family.help)\n"
+    }
+
+    /// A sample of the family that was named; `suffix` is that of its type.
+    mutating func sample(_ suffix: String = "", _ labels: String = "", _ value: String) {
+        text += name + suffix + (labels.isEmpty ? "" : "{\(labels)}") + " \(value)\n"
+        samples += 1
+    }
+
+    mutating func sample(_ suffix: String = "", _ labels: String = "", _ value: some BinaryInteger) {
+        sample(suffix, labels, String(value))
+    }
+
+    /// All samples of one histogram; `labels` end with a comma, or are empty.
+    mutating func histogram(_ histogram: LatencyHistogram, _ labels: String) {
+        for index in 0..<LatencyHistogram.bounded {
+            let bound = Self.seconds(LatencyHistogram.bound(index))
+            sample("_bucket", "\(labels)le=\"\(bound)\"", histogram.count(upTo: index))
+        }
+        let count = histogram.count
+        sample("_bucket", "\(labels)le=\"+Inf\"", count)
+        let others = String(labels.dropLast())
+        sample("_count", others, count)
+        sample("_sum", others, Self.seconds(histogram.sum))
+    }
+
+    /// Nanoseconds as seconds, exactly: `0.000001024`.
+    static func seconds(_ nanoseconds: UInt64) -> String {
+        let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        let digits = String(rest)
+        return "\(seconds).\(String(repeating: "0", count: 9 - digits.count))\(digits)"
+    }
+}
+
+/// One session at the moment that all lines speak of.
+struct SeenSession {
+    let session: AdminSession
+    let counters: [(name: String, value: UInt64)]
+    let contexts: [ContextSnapshot]
+    let tallies: SessionTallies
+    let latencies: SessionLatencies
+    let faults: FaultCounters
+    let slowCalls: UInt64
+    let labels: String
+
+    init(_ handle: SessionHandle, at now: Instant) {
+        session = AdminSession(handle, at: now)
+        (contexts, tallies, latencies) = (handle.contexts, handle.tallies, handle.latencies)
+        (faults, slowCalls) = (handle.faults, handle.snapshot.counters.slowCalls)
+        counters = session.counters.named
+        labels = "session=\"\(session.id)\",vm=\"\(session.vm?.description ?? "")\""
+    }
+}
+
+/// All sessions together, ended ones included.
+struct SeenTotals {
+    let sessions: Int
+    let busy: Int
+    let ended: UInt64
+    let counters: AdminCounters
+    let tallies: SessionTallies
+    let latencies: SessionLatencies
+    let faults: FaultCounters
+    let slowCalls: UInt64
+    let states: [(ContextState, Int)]
+    let healths: [(HealthNotice.State, Int)]
+
+    init(_ all: [SeenSession], _ ended: EndedSessions) {
+        (sessions, self.ended) = (all.count, ended.count)
+        busy = all.count { $0.session.isStuck }
+        counters = all.reduce(ended.counters) { $0 + $1.session.counters }
+        tallies = all.reduce(ended.tallies) { $0 + $1.tallies }
+        latencies = all.reduce(ended.latencies) { $0 + $1.latencies }
+        faults = all.reduce(ended.faults) { $0 + $1.faults }
+        slowCalls = all.reduce(ended.slowCalls) { $0 &+ $1.slowCalls }
+        states = ContextState.allCases.map { state in
+            (state, all.reduce(0) { $0 + $1.contexts.count { $0.state == state } })
+        }
+        healths = HealthNotice.State.allCases.map { health in
+            (health, all.reduce(0) { $0 + $1.contexts.count { $0.health.state == health } })
         }
     }
 }

@@ -20,6 +20,8 @@ package final class SessionHandle: Sendable {
         var snapshot: SessionSnapshot
         var contexts: [ContextSnapshot] = []
         var faults = FaultCounters()
+        var tallies = SessionTallies()
+        var latencies = SessionLatencies()
     }
 
     package init(id: SessionID, peer: PeerIdentity, grant: String, poster: LoopPoster) {
@@ -31,6 +33,8 @@ package final class SessionHandle: Sendable {
     package var snapshot: SessionSnapshot { published.withLock { $0.snapshot } }
     package var contexts: [ContextSnapshot] { published.withLock { $0.contexts } }
     package var faults: FaultCounters { published.withLock { $0.faults } }
+    package var tallies: SessionTallies { published.withLock { $0.tallies } }
+    package var latencies: SessionLatencies { published.withLock { $0.latencies } }
     /// When the session's thread went into what it is doing now; nil when it waits for something to do.
     package var busySince: Instant? {
         let began = turnBegan.load(ordering: .relaxed)
@@ -43,9 +47,15 @@ package final class SessionHandle: Sendable {
     package var hasBegun: Bool { begun.load(ordering: .acquiring) }
     package func noteBegun() { begun.store(true, ordering: .releasing) }
 
-    /// `contexts`, `faults`: nil when they are as before.
-    package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?, faults: FaultCounters? = nil) {
+    /// `contexts`, `faults`: nil when they are as before. `copyTallies` brings those up to date that were published with the
+    /// counters.
+    package func endTurn(
+        _ snapshot: SessionSnapshot, _ time: TurnTime, contexts: [ContextSnapshot]?, faults: FaultCounters? = nil,
+        copyTallies: (inout SessionTallies, SessionCounters) -> Void
+    ) {
         published.withLock { published in
+            published.latencies.record(time, from: published.snapshot.counters, to: snapshot.counters)
+            copyTallies(&published.tallies, published.snapshot.counters)
             published.snapshot = snapshot
             if let contexts { published.contexts = contexts }
             if let faults { published.faults = faults }

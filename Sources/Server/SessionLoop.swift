@@ -29,6 +29,13 @@ final class SessionLoop {
     /// Until when it has to have made room for the reply that waits.
     private var replyDeadline: Instant?
     private(set) var isEnding = false
+    /// When the counts of contexts may be published again: making them allocates.
+    private var nextMeters = Instant(nanoseconds: 0)
+    private static let meterMilliseconds: UInt64 = 100
+    /// Since when the owner has had something to be delivered; nil: it has all.
+    private var undeliveredSince: Instant?
+    /// Events that the owner had been handed at the end of the last turn.
+    private var delivered: UInt64 = 0
 
     init(_ owner: SessionOwner, _ socket: consuming SeqPacketSocket, _ setup: SessionSetup) throws(Errno) {
         loop = try EventLoop()
@@ -153,7 +160,10 @@ final class SessionLoop {
 
     /// Does what has been posted.
     func obey(_ order: SessionOrder) {
-        if isEnding { return }
+        if isEnding {
+            if case .explain(_, let mailbox) = order { mailbox.put(.ended) }
+            return
+        }
         let now = beginTurn()
         switch order {
         case .regrant:
@@ -163,6 +173,8 @@ final class SessionLoop {
         case .release(let device): _ = session.release(device, at: now)
         case .handBack(let device): _ = session.handBack(device, at: now)
         case .letGo(let device): _ = session.letGo(device, at: now)
+        case .explain(let request, let mailbox):
+            mailbox.put(session.explain(request, at: now).map { .known($0) } ?? .noContext)
         case .stop:
             flush()
             end(at: now)
@@ -187,10 +199,37 @@ final class SessionLoop {
             setAlarm(session.deadline)
             // A subscriber that was found gone while events were delivered.
             closeDiscarded()
+            followMeters()
         }
         let contexts = contextsChanged ? session.contextSnapshots() : nil
         contextsChanged = false
-        handle.endTurn(session.snapshot, contexts: contexts, faults: session.takeFaults())
+        let snapshot = session.snapshot
+        handle.endTurn(snapshot, turnTime(snapshot.counters), contexts: contexts, faults: session.takeFaults()) {
+            session.copyTallies(into: &$0, since: $1)
+        }
+    }
+
+    /// Counts of contexts that change with each event are published now and then.
+    private func followMeters() {
+        guard session.metersChanged else { return }
+        let now = Instant(loop.now)
+        if now < nextMeters { return setAlarm(nextMeters) }
+        session.metersChanged = false
+        contextsChanged = true
+        nextMeters = now.advanced(byMilliseconds: Self.meterMilliseconds)
+    }
+
+    private func turnTime(_ counters: SessionCounters) -> TurnTime {
+        var time = TurnTime(begin: Instant(loop.now), end: Instant(.now))
+        if session.hasUndelivered {
+            if undeliveredSince == nil { undeliveredSince = time.begin }
+        } else if undeliveredSince != nil || counters.eventsDelivered != delivered {
+            let since = undeliveredSince ?? time.begin
+            time.eventsWaited = time.end.nanoseconds &- min(since.nanoseconds, time.end.nanoseconds)
+            undeliveredSince = nil
+        }
+        delivered = counters.eventsDelivered
+        return time
     }
 
     /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor

@@ -1,4 +1,4 @@
-import BrokerCore
+package import BrokerCore
 import EventLoop
 package import Wire
 
@@ -14,6 +14,8 @@ package enum SessionOrder: Sendable {
     case handBack(Name)
     /// The one or the other: out of its quarantine, or from its guest.
     case letGo(Name)
+    /// It says what it knows of an access.
+    case explain(ExplanationRequest, ExplanationMailbox)
     /// The daemon ends, or an operator ends the session.
     case stop
 }

@@ -48,6 +48,7 @@ package final class SessionReporter: SessionObserver {
             (entry.count, entry.isSample) = (fault.count, fault.isSample)
             (entry.firstTime, entry.lastTime) = ((last &- fault.span) / 1000, last / 1000)
         }
+        if let background = fault.background { entry.background = FaultEntry.Background(background) }
         queue.push(.fault(entry))
     }
 }
@@ -66,6 +67,7 @@ extension SessionReporter {
         case .detached(let device, let vsmmu, let vsid):
             (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
         case .health(let change): change.describe(in: &entry)
+        case .stallTimedOut(let device): entry.device = JournalName(device)
         case .lostEvents(let vsmmu, let count): (entry.vsmmu, entry.count) = (vsmmu.rawValue, count)
         case .suppressedFaults(let device, let count): (entry.device, entry.count) = (JournalName(device), count)
         case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
@@ -73,7 +75,7 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .stallTimedOut, .slowCall, .handedBack, .ended: break
+        case .slowCall, .handedBack, .ended: break
         }
         queue.push(.notice(entry))
     }
@@ -127,7 +129,8 @@ extension SessionReporter {
         case .resynchronized: .resynchronized
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
-        case .stallTimedOut, .slowCall, .handedBack: nil
+        case .stallTimedOut: .stallTimedOut
+        case .slowCall, .handedBack: nil
         case .health(let change): Self.kind(of: change.health.state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded
@@ -149,6 +152,34 @@ extension SessionReporter {
         case .notGranted, .quota: refusals.add()
         default: false
         }
+    }
+}
+
+extension FaultEntry.Background {
+    fileprivate init(_ background: FaultBackground) {
+        self.init()
+        effect = background.effect.map { background.illegal ? .illegal : FaultEntry.Effect($0) }
+        if let word0 = background.word0 { ste = StreamTableEntry(word0, background.word1) }
+        invalidations[0] = background.last.map { FaultEntry.Invalidation($0, before: background.at) }
+        invalidations[1] = background.second.map { FaultEntry.Invalidation($0, before: background.at) }
+        invalidations[2] = background.third.map { FaultEntry.Invalidation($0, before: background.at) }
+    }
+}
+
+extension FaultEntry.Effect {
+    fileprivate init(_ state: ContextState) {
+        switch state {
+        case .abort: self = .abort
+        case .bypass: self = .bypass
+        case .translate: self = .translate
+        }
+    }
+}
+
+extension FaultEntry.Invalidation {
+    fileprivate init(_ past: PastInvalidation, before fault: Instant) {
+        let age = fault.nanoseconds &- min(past.at.nanoseconds, fault.nanoseconds)
+        self.init(first: past.first, last: past.last, count: past.count, age: age)
     }
 }
 

@@ -25,7 +25,7 @@ package struct JournalOrigin: Sendable {
     }
 }
 
-/// A fault, with what is known of it. About 200 bytes, none of them elsewhere.
+/// A fault, with what is known of it. About 400 bytes, none of them elsewhere.
 package struct FaultEntry: Sendable {
     package var origin: JournalOrigin
     /// Empty: the record names no attached device.
@@ -43,6 +43,33 @@ package struct FaultEntry: Sendable {
     package var lastTime: UInt64 = 0
     /// Faults of the same context that were kept out of the journal since the last one that was not.
     package var suppressed: UInt64
+    package var background = Background()
+
+    /// What was so when the record was read.
+    package struct Background: Sendable {
+        package var effect: Effect?
+        /// Words 0 and 1 of the STE that the guest gave last; nil: none.
+        package var ste: StreamTableEntry?
+        /// Batches before the fault, the newest first.
+        package var invalidations = InlineArray<3, Invalidation?>(repeating: nil)
+        package init() {}
+    }
+
+    /// What the device's traffic met.
+    package enum Effect: String, Sendable { case translate, bypass, abort, illegal }
+
+    /// A batch of invalidations: its first and its last command stand for all of it.
+    package struct Invalidation: Sendable {
+        package var first: Command
+        package var last: Command
+        package var count: UInt32
+        /// Nanoseconds before the record was read.
+        package var age: UInt64
+
+        package init(first: Command, last: Command, count: UInt32, age: UInt64) {
+            (self.first, self.last, self.count, self.age) = (first, last, count, age)
+        }
+    }
 
     package init(
         origin: JournalOrigin, device: JournalName, vsmmu: UInt32, sequence: UInt64, record: EventRecord,

@@ -23,6 +23,8 @@ package enum JournalKind: String, Hashable, Sendable, CaseIterable {
     case vsmmuFailed = "ec5b81efcd2a46099886200cf1fa292f"
     /// A device did not answer an ATC invalidation in time.
     case deviceTimedOut = "809d2fdb74d44dd3bf84a6ddeb34a944"
+    /// Nobody answered a stalled transaction in time: the daemon aborted it.
+    case stallTimedOut = "2c828ee6282d3fb7d45098cedde58846"
     /// A device's faults are out of proportion.
     case suspected = "558903decf8c4567b6c119ff7d092339"
     /// A device was parked on ABORT.
@@ -45,7 +47,9 @@ package enum JournalKind: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .sessionBegan, .sessionEnded, .attached, .detached: .info
         case .configurationReloaded, .released, .calmed, .requestRefused: .notice
-        case .fault, .suppressedFaults, .eventsLost, .resynchronized, .suspected, .quarantined, .entriesLost: .warning
+        case .fault, .suppressedFaults, .eventsLost, .resynchronized, .suspected, .quarantined, .entriesLost,
+            .stallTimedOut:
+            .warning
         case .vsmmuFailed, .deviceTimedOut, .configurationKept: .error
         }
     }

@@ -35,6 +35,27 @@ extension JournalRecord {
             if fault.isSample { add("SMMU_SAMPLE", 1) }
         }
         if fault.suppressed > 0 { add("SMMU_SUPPRESSED", fault.suppressed) }
+        add(fault.background)
+    }
+
+    private mutating func add(_ background: FaultEntry.Background) {
+        add("SMMU_STATE", background.effect?.rawValue ?? "")
+        if let ste = background.ste {
+            add("SMMU_STE", "\(ste.words[0].hex) \(ste.words[1].hex)")
+            add("SMMU_STE_SUMMARY", ste.summary)
+        }
+        let past = background.invalidations.indices.compactMap { background.invalidations[$0]?.text }
+        add("SMMU_LAST_INVALIDATIONS", past.joined(separator: "; "))
+    }
+}
+
+extension FaultEntry.Invalidation {
+    /// `TLBI_NH_VA ASID 5, 0x1000 (1.204 ms before)`.
+    fileprivate var text: String {
+        let microseconds = String(age / 1000 % 1000)
+        let fraction = String(repeating: "0", count: 3 - microseconds.count) + microseconds
+        let when = "\(age / 1_000_000).\(fraction) ms before"
+        return count == 1 ? "\(first.brief) (\(when))" : "\(first.brief) to \(last.brief) (\(count) commands, \(when))"
     }
 }
 

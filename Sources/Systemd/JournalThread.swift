@@ -14,7 +14,7 @@ package final class Journal: Sendable {
         finished = try WakeUp()
     }
 
-    /// A queue for one thread. `session`: 0 for the daemon's own. 64 entries are 13 KiB, taken as they fill.
+    /// A queue for one thread. `session`: 0 for the daemon's own. 64 entries are 26 KiB, taken as they fill.
     package func makeQueue(session: UInt64 = 0, capacity: Int = 64) -> JournalQueue {
         let queue = JournalQueue(session: session, capacity: capacity, wakeUp: wakeUp, losses: losses)
         queues.withLock { $0.append(queue) }

@@ -11,18 +11,38 @@ struct TranslationReport {
     private let result: TranslationResult
 
     init(_ capture: Capture, _ transaction: Transaction) {
-        name = capture.name
-        self.transaction = transaction
         var replay = CaptureSMMU(capture)
+        self.init(capture.name, &replay.smmu, transaction)
+    }
+
+    init(_ name: String, _ smmu: inout SoftwareSMMU<some PhysicalMemory>, _ transaction: Transaction) {
+        (self.name, self.transaction) = (name, transaction)
         var recorder = StepRecorder()
-        result = replay.smmu.translate(transaction, observer: &recorder)
-        var trace = WalkTrace(recorder.steps, replay.smmu.ids, e2h: replay.smmu.registers.e2h)
+        result = smmu.translate(transaction, observer: &recorder)
+        var trace = WalkTrace(recorder.steps, smmu.ids, e2h: smmu.registers.e2h)
         switch result {
         case .faulted(let termination): trace.mark(end: termination.record.name)
         case .stalled(let record, _): trace.mark(end: record.name)
         default: break
         }
         self.trace = trace
+    }
+
+    /// Whether the access goes through.
+    var isTranslated: Bool {
+        switch result {
+        case .translated, .bypassed: true
+        case .aborted, .faulted, .stalled, .backpressured: false
+        }
+    }
+
+    /// The event that it ends in.
+    var event: EventID? {
+        switch result {
+        case .faulted(let termination): termination.record.id
+        case .stalled(let record, _): record.id
+        case .translated, .bypassed, .aborted, .backpressured: nil
+        }
     }
 
     // MARK: - Text

@@ -11,6 +11,11 @@ extension Constant {
         Constant("ADMIN_MAXIMUM_CONTEXTS", SMMU_BROKER_ADMIN_MAXIMUM_CONTEXTS, UInt32(AdminLimits.contexts)),
         Constant("ADMIN_MAXIMUM_PATTERNS", SMMU_BROKER_ADMIN_MAXIMUM_PATTERNS, UInt32(AdminLimits.patterns)),
         Constant("ADMIN_MAXIMUM_TEXT", SMMU_BROKER_ADMIN_MAXIMUM_TEXT, UInt32(AdminLimits.text)),
+        Constant(
+            "ADMIN_MAXIMUM_INVALIDATIONS", SMMU_BROKER_ADMIN_MAXIMUM_INVALIDATIONS, UInt32(AdminLimits.invalidations)),
+        Constant("ADMIN_MAXIMUM_WORDS", SMMU_BROKER_ADMIN_MAXIMUM_WORDS, UInt32(AdminLimits.words)),
+        Constant("ADMIN_EXPLAIN_ENTRY", SMMU_BROKER_ADMIN_EXPLAIN_ENTRY, AdminExplainReply.Flags.entry.rawValue),
+        Constant("ADMIN_EXPLAIN_MEMORY", SMMU_BROKER_ADMIN_EXPLAIN_MEMORY, AdminExplainReply.Flags.memory.rawValue),
         Constant("ADMIN_MAXIMUM_RECORDS", SMMU_BROKER_ADMIN_MAXIMUM_RECORDS, UInt32(AdminLimits.records)),
         Constant("ADMIN_STATUS", SMMU_BROKER_ADMIN_STATUS.rawValue, UInt32(AdminRequestType.status.rawValue)),
         Constant("ADMIN_LIST", SMMU_BROKER_ADMIN_LIST.rawValue, UInt32(AdminRequestType.list.rawValue)),
@@ -23,6 +28,7 @@ extension Constant {
         Constant(
             "ADMIN_QUARANTINE", SMMU_BROKER_ADMIN_QUARANTINE.rawValue, UInt32(AdminRequestType.quarantine.rawValue)),
         Constant("ADMIN_RELEASE", SMMU_BROKER_ADMIN_RELEASE.rawValue, UInt32(AdminRequestType.release.rawValue)),
+        Constant("ADMIN_EXPLAIN", SMMU_BROKER_ADMIN_EXPLAIN.rawValue, UInt32(AdminRequestType.explain.rawValue)),
         Constant("ADMIN_RELOAD", SMMU_BROKER_ADMIN_RELOAD.rawValue, UInt32(AdminRequestType.reload.rawValue)),
         Constant("ADMIN_HAND_BACK", SMMU_BROKER_ADMIN_HAND_BACK.rawValue, UInt32(AdminRequestType.handBack.rawValue)),
         Constant("ADMIN_READMIT", SMMU_BROKER_ADMIN_READMIT.rawValue, UInt32(AdminRequestType.readmit.rawValue)),

@@ -60,6 +60,58 @@ extension Structure {
                 member(\smmu_broker_admin_context.health_reasons, AdminContext.Layout.healthReasons),
                 member(\smmu_broker_admin_context.health_ns, AdminContext.Layout.healthNanoseconds),
                 member(\smmu_broker_admin_context.parked_ns, AdminContext.Layout.parkedNanoseconds),
+                member(\smmu_broker_admin_context.stalls, AdminContext.Layout.stalls),
+            ]),
+        Structure(
+            "admin_latency", smmu_broker_admin_latency.self, AdminLatency.byteCount,
+            [
+                member(\smmu_broker_admin_latency.count, AdminLatency.Layout.count),
+                member(\smmu_broker_admin_latency.p50_ns, AdminLatency.Layout.median),
+                member(\smmu_broker_admin_latency.p99_ns, AdminLatency.Layout.percentile99),
+                member(\smmu_broker_admin_latency.maximum_ns, AdminLatency.Layout.maximum),
+            ]),
+        Structure(
+            "admin_explain", smmu_broker_admin_explain.self, AdminExplainRequest.byteCount,
+            [
+                member(\smmu_broker_admin_explain.header, "header", 0..<RequestHeader.Layout.byteCount),
+                member(\smmu_broker_admin_explain.session, AdminExplainRequest.Layout.session),
+                member(\smmu_broker_admin_explain.vsmmu, AdminExplainRequest.Layout.vsmmu),
+                member(\smmu_broker_admin_explain.vsid, AdminExplainRequest.Layout.vsid),
+                member(\smmu_broker_admin_explain.iova, AdminExplainRequest.Layout.iova),
+                member(\smmu_broker_admin_explain.ssid, AdminExplainRequest.Layout.substream),
+                member(\smmu_broker_admin_explain.flags, AdminExplainRequest.Layout.flags),
+            ]),
+        Structure(
+            "admin_invalidation", smmu_broker_admin_invalidation.self, AdminInvalidation.byteCount,
+            [
+                member(\smmu_broker_admin_invalidation.first, AdminInvalidation.Layout.first),
+                member(\smmu_broker_admin_invalidation.last, AdminInvalidation.Layout.last),
+                member(\smmu_broker_admin_invalidation.age_ns, AdminInvalidation.Layout.age),
+                member(\smmu_broker_admin_invalidation.count, AdminInvalidation.Layout.count),
+                member(\smmu_broker_admin_invalidation.reserved, AdminInvalidation.Layout.reserved),
+            ]),
+        Structure(
+            "admin_word", smmu_broker_admin_word.self, AdminWord.byteCount,
+            [
+                member(\smmu_broker_admin_word.address, AdminWord.Layout.address),
+                member(\smmu_broker_admin_word.value, AdminWord.Layout.value),
+            ]),
+        Structure(
+            "admin_explain_reply", smmu_broker_admin_explain_reply.self, AdminExplainReply.byteCount,
+            [
+                member(\smmu_broker_admin_explain_reply.header, "header", 0..<ReplyHeader.Layout.byteCount),
+                member(\smmu_broker_admin_explain_reply.context, AdminExplainReply.Layout.context),
+                member(\smmu_broker_admin_explain_reply.ste, AdminExplainReply.Layout.ste),
+                member(\smmu_broker_admin_explain_reply.registers, AdminExplainReply.Layout.registers),
+                member(\smmu_broker_admin_explain_reply.strtab_base, AdminExplainReply.Layout.streamTableBase),
+                member(
+                    \smmu_broker_admin_explain_reply.strtab_base_cfg, AdminExplainReply.Layout.streamTableBaseConfig),
+                member(\smmu_broker_admin_explain_reply.stream, AdminExplainReply.Layout.stream),
+                member(\smmu_broker_admin_explain_reply.flags, AdminExplainReply.Layout.flags),
+                member(\smmu_broker_admin_explain_reply.invalidation_count, AdminExplainReply.Layout.invalidationCount),
+                member(\smmu_broker_admin_explain_reply.word_count, AdminExplainReply.Layout.wordCount),
+                member(\smmu_broker_admin_explain_reply.reserved, AdminExplainReply.Layout.reserved),
+                member(\smmu_broker_admin_explain_reply.time_ns, AdminExplainReply.Layout.time),
             ]),
         Structure(
             "admin_status_reply", smmu_broker_admin_status_reply.self, AdminStatusReply.byteCount,

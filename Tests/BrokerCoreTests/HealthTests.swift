@@ -120,7 +120,7 @@ import Wire
         #expect(changes(harness).map(\.health.state) == [.suspect, .quarantined])
         let counters = harness.session.faultCounters
         #expect(counters.changes(to: .quarantined, because: .eventStorm) == 1)
-        #expect(counters.events(at: Int(EventID.translation.rawValue)) == 150)
+        #expect(harness.session.tallies.events[EventID.translation.place] == 150)
         // A guest's new STE changes nothing.
         try harness.setSTE(.otherStage1)
         #expect(harness.inEffect() == .abort)

@@ -62,6 +62,20 @@ import Testing
             ])
     }
 
+    @Test(arguments: [("10ms", 10), ("2s", 2000), ("10min", 600_000)] as [(String, UInt64)])
+    func aGrantSaysHowLongAStallMayWait(text: String, milliseconds: UInt64) throws {
+        let (grant, texts) = try grant("User=alice", "StallTimeout=\(text)")
+        #expect(grant.stallTimeoutMilliseconds == milliseconds && texts.isEmpty)
+    }
+
+    @Test(arguments: ["0", "9ms", "601s", "never"])
+    func aStallTimeoutThatIsNoneIsTheDefault(text: String) throws {
+        let (grant, texts) = try grant("User=alice", "StallTimeout=\(text)")
+        #expect(grant.stallTimeoutMilliseconds == 10_000)
+        #expect(texts.count == 1 && texts[0].contains("`StallTimeout=\(text)` is not "), "\(texts)")
+        #expect(texts.first?.hasSuffix("10s is in effect") == true, "\(texts)")
+    }
+
     @Test(arguments: [
         "MaxSessions=0", "MaxMemory=1", "MaxMemory=8P", "MaxMaps=no", "MaxVSMMUs=-1", "MaxContexts=513",
     ])

@@ -68,6 +68,12 @@ import Wire
         case .release:
             let request = AdminDeviceRequest(device: random.name())
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .release(request))
+        case .explain:
+            let request = AdminExplainRequest(
+                session: random.next(), vsmmu: random.vsmmu(), vsid: random.stream(), iova: IOVA(random.next()),
+                substream: random.chance(50) ? nil : SubstreamID(random.number32() & 0xf_ffff),
+                flags: random.chance(50) ? [.write, .privileged] : .instruction)
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .explain(request))
         case .sessionCreate:
             let (name, pattern): (Name, AdminPattern) = (random.name(), random.pattern())
             let packet = Packet {
@@ -141,6 +147,7 @@ import Wire
         }
         guard case .reload(applied: true, let found) = try reply(packet).body else { throw Other() }
         #expect(packet.array(found) == text)
+        try explanation(&random, header(.explain))
         for type in [AdminRequestType.sessionCreate, .quarantine, .release, .handBack, .letGo] {
             packet = Packet { AdminSessionReply(session: seed).encode(to: header(type), into: &$0) }
             let answer = try reply(packet)
@@ -149,6 +156,21 @@ import Wire
         }
         packet = Packet { Refusal(.unknownSession, .notFound, "There is none.").encode(to: header(.show), into: &$0) }
         #expect(try reply(packet).body == .refused(Refusal(.unknownSession, .notFound, "There is none.")))
+    }
+
+    private func explanation(_ random: inout SplitMix64, _ request: RequestHeader) throws {
+        let explanation = random.explanation()
+        let invalidations = random.list(upTo: AdminLimits.invalidations) {
+            AdminInvalidation(first: $0.command(), last: $0.command(), age: $0.next(), count: $0.number32())
+        }
+        let words = random.list(upTo: AdminLimits.words) { AdminWord(address: $0.next(), value: $0.next()) }
+        let packet = Packet {
+            explanation.encode(to: request, invalidations: invalidations.span, words: words.span, into: &$0)
+        }
+        guard case .explain(let header, let past, let read) = try reply(packet).body else { throw Other() }
+        #expect(header == explanation)
+        #expect(packet.array(past) == invalidations)
+        #expect(packet.array(read) == words)
     }
 
     @Test("What monitors get comes out as it went in", arguments: seeds) func monitors(seed: UInt64) throws {
@@ -216,6 +238,16 @@ import Wire
         create.set(AdminSessionCreateRequest.Layout.patternCount, to: 0)
         let count = #expect(throws: WireFault.self) { try decoded(create) }
         #expect(count?.reason == .badCount)
+        for (substream, flags) in [(UInt32(1), UInt32(0)), (1 << 20, 8), (0, 16)] {
+            var explain = Packet {
+                AdminExplainRequest(session: 1, vsmmu: VSMMUID(1), vsid: StreamID(1), iova: IOVA(0))
+                    .encode(as: .explain, Cookie(1), into: &$0)
+            }
+            explain.set(AdminExplainRequest.Layout.substream, to: SubstreamID(substream))
+            explain.set(AdminExplainRequest.Layout.flags, to: flags)
+            let value = #expect(throws: WireFault.self) { try decoded(explain) }
+            #expect(value?.reason == .badValue)
+        }
         let hello = Packet { AdminRequest.encodeHeader(.status, Cookie(1), into: &$0) }.resized(by: 8)
         let long = #expect(throws: WireFault.self) { try decoded(hello) }
         #expect(long?.reason == .tooLong)
@@ -231,6 +263,9 @@ import Wire
         #expect(AdminListReply.byteCount + AdminLimits.sessions * AdminSession.byteCount <= Limits.packet)
         #expect(AdminShowReply.byteCount + AdminLimits.contexts * AdminContext.byteCount <= Limits.packet)
         #expect(AdminStatusReply.byteCount + AdminLimits.text <= Limits.packet)
+        #expect(
+            AdminExplainReply.byteCount + AdminLimits.invalidations * AdminInvalidation.byteCount
+                + AdminLimits.words * AdminWord.byteCount <= Limits.packet)
         #expect(AdminSessionCreateRequest.byteCount + AdminLimits.patterns * AdminPattern.byteCount <= Limits.packet)
         #expect(MonitorMessage.byteCount + AdminLimits.records * MonitorEvent.byteCount <= Limits.packet)
     }

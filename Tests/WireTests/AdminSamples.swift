@@ -34,7 +34,20 @@ extension SplitMix64 {
             one(of: HealthReason.self), HealthReasons(rawValue: number32())
         )
         (context.healthNanoseconds, context.parkedNanoseconds) = (next(), next())
+        (context.stalls.count, context.stalls.median) = (next(), next())
+        (context.stalls.percentile99, context.stalls.maximum) = (next(), next())
         return context
+    }
+
+    mutating func explanation() -> AdminExplainReply {
+        var reply = AdminExplainReply(context: adminContext())
+        reply.ste = StreamTableEntry(words: SIMD8(next(), next(), next(), next(), next(), next(), next(), next()))
+        reply.registers = IDRegisters(
+            idr0: number32(), idr1: number32(), idr2: number32(), idr3: number32(), idr4: number32(), idr5: number32(),
+            iidr: number32(), aidr: number32())
+        (reply.streamTableBase, reply.streamTableBaseConfig) = (next(), number32())
+        (reply.stream, reply.flags, reply.time) = (stream(), flags(below: 4), next())
+        return reply
     }
 
     mutating func status() -> AdminStatusReply {

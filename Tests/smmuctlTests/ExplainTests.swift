@@ -1,3 +1,4 @@
+import BrokerClient
 import BrokerHarness
 import CaptureFixtures
 import JSON
@@ -112,8 +113,8 @@ import Wire
     }
 
     @Test(
-        "Words or --last, and --vm with --last",
-        arguments: [["explain"], ["explain", "--last", "4"], ["explain", "4", "--vm", "a"], ["explain", "z"]])
+        "Words or --last",
+        arguments: [["explain"], ["explain", "--last", "4"], ["explain", "--vm", "a"], ["explain", "z"]])
     func usage(arguments: [String]) throws {
         #expect(try Run(arguments).status == 64)
     }
@@ -135,9 +136,61 @@ import Wire
         #expect(json["event"] == "F_TRANSLATION")
         #expect(json["ste"]?["state"] == "translate")
         #expect(json["ste"]?["summary"]?.string?.hasPrefix("stage 1 only: one CD at 0x") == true, "\(json.text())")
+        #expect(json["live"]?["memory"] == .bool(true) && json["live"]?["problem"]?.isNull == true)
+        #expect(json["live"]?["walk"]?["result"]?["event"] == "F_TRANSLATION", "\(json.text())")
         let other = try Run(["explain", "--last", "--vm", "nobody", "--socket", harness.adminPath])
         #expect(other.status == 4)
         #expect(other.error.contains("none of VM nobody"))
+    }
+
+    /// Runs until what a session tells has been remembered.
+    private func run(_ arguments: [String], until text: String) throws -> Run {
+        var run = try Run(arguments)
+        let deadline = ContinuousClock.now + .seconds(30)
+        while !run.output.contains(text), .now < deadline { run = try Run(arguments) }
+        return run
+    }
+
+    @Test("The walk is shown up to where it fails, with what was invalidated before the fault") func live() throws {
+        let harness = try BrokerHarness()
+        let guest = try Guest.translating(harness)
+        _ = try guest.broker.invalidate([.tlbi(.tlbiNHVA, asid: 1, address: 0x20_0000), .sync()], on: guest.vsmmu)
+        let reply = try guest.translate(0x20_0000)
+        #expect(reply.recorded)
+        let last = try run(
+            ["explain", "--last", "--socket", harness.adminPath], until: "by the tables as they are now")
+        for text in [
+            "The guest invalidated this address ", " before the fault (TLBI_NH_VA ASID 1, 0x200000)",
+            "stage 1: TT0, 4K granule", "invalid  bit 0 is 0  <- F_TRANSLATION",
+        ] { #expect(last.output.contains(text), "\(text): \(last.output)") }
+        // The words of the record do as well, where the VM is named.
+        let words = (0..<4).map { reply.event.words[$0].hexWord }
+        let named = try Run(["explain"] + words + ["--vm", "guest", "--socket", harness.adminPath])
+        #expect(named.status == 0)
+        #expect(named.output.contains("<- F_TRANSLATION"), "\(named.output)")
+        let missing = try Run(["explain"] + words + ["--vm", "nobody", "--socket", harness.adminPath])
+        #expect(missing.status == 4)
+        // The guest repairs its tables: the same access goes through now.
+        guest.map(iova: 0x20_0000, toPageAt: 0x2_0000)
+        let repaired = try Run(["explain", "--last", "--json", "--socket", harness.adminPath]).json()
+        #expect(repaired["live"]?["walk"]?["result"]?["kind"] == "translated", "\(repaired.text())")
+        #expect(
+            repaired["live"]?["standsOut"]?.array?.contains { $0.string?.contains("translate this access now") == true }
+                == true)
+    }
+
+    @Test("A session that has ended is said to be gone, and its fault is explained all the same") func gone() throws {
+        let harness = try BrokerHarness()
+        do {
+            let guest = try Guest.translating(harness)
+            let events = try guest.broker.subscribe()
+            #expect(try guest.translate(0x20_0000).recorded)
+            // Who has been told of it has been told after the monitors.
+            _ = try events.next(waitingAtMost: 60_000)
+        }
+        let run = try run(["explain", "--last", "--socket", harness.adminPath], until: "its session has ended")
+        #expect(run.status == 0)
+        #expect(run.output.contains("its session has ended"), "\(run.output)")
     }
 
     @Test("Without a broker --last says so") func noBroker() throws {

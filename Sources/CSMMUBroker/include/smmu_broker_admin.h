@@ -29,6 +29,10 @@ extern "C" {
 #define SMMU_BROKER_ADMIN_MAXIMUM_PATTERNS 64u
 /* Bytes of text in one reply of STATUS, METRICS and RELOAD. */
 #define SMMU_BROKER_ADMIN_MAXIMUM_TEXT 32768u
+/* Batches of invalidations in one reply of EXPLAIN. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_INVALIDATIONS 8u
+/* Words of memory in one reply of EXPLAIN. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_WORDS 256u
 /* Records in one packet of a monitor. */
 #define SMMU_BROKER_ADMIN_MAXIMUM_RECORDS 64u
 
@@ -46,6 +50,7 @@ enum smmu_broker_admin_type {
     SMMU_BROKER_ADMIN_READMIT = 74,
     SMMU_BROKER_ADMIN_HELD_BACK = 75,
     SMMU_BROKER_ADMIN_LET_GO = 76,
+    SMMU_BROKER_ADMIN_EXPLAIN = 77,
 };
 
 /* STATUS, RELOAD and HELD_BACK are a struct smmu_broker_request and nothing else. */
@@ -90,6 +95,15 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session, 272);
 #define SMMU_BROKER_ADMIN_CONTEXT_VSMMU_ENABLED (1u << 1) /* SMMUEN */
 #define SMMU_BROKER_ADMIN_CONTEXT_VSMMU_FAILED (1u << 2)  /* aborts until the vSMMU is reset */
 
+/* How long something took. The quantiles are bounds of buckets, which are powers of two. */
+struct smmu_broker_admin_latency {
+    uint64_t count; /* how often it was measured; 0: the others are 0 too */
+    uint64_t p50_ns;
+    uint64_t p99_ns;
+    uint64_t maximum_ns; /* exactly */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_latency, 32);
+
 struct smmu_broker_admin_context {
     uint32_t vsmmu;
     uint32_t vsid;
@@ -106,8 +120,9 @@ struct smmu_broker_admin_context {
     uint32_t health_reasons; /* bit n: reason n has made it worse since it was last healthy */
     uint64_t health_ns;      /* for how long it has been so; 0 while it has never been otherwise */
     uint64_t parked_ns;      /* until it leaves ABORT by itself; 0: it does not, or is not there */
+    struct smmu_broker_admin_latency stalls; /* from reading a stalled transaction's event until its answer */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_context, 208);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_context, 240);
 
 /* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
@@ -185,6 +200,63 @@ struct smmu_broker_admin_metrics_reply {
     /* `text_size` bytes follow. */
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_metrics_reply, 40);
+
+/*
+ * What is known of one access of a device, as of a fault that was recorded. The session that has the device is asked: it
+ * answers when it is through with what it is at, or the reply is the error BUSY after a second. Nothing changes by it.
+ */
+struct smmu_broker_admin_explain {
+    struct smmu_broker_request header;
+    uint64_t session;
+    uint32_t vsmmu;
+    uint32_t vsid;
+    uint64_t iova;
+    uint32_t ssid;  /* 0 without SMMU_BROKER_ACCESS_SUBSTREAM */
+    uint32_t flags; /* SMMU_BROKER_ACCESS_* */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_explain, 48);
+
+/* A batch of invalidations: its first and its last command stand for all of it. An STE_SET counts as CFGI_STE. */
+struct smmu_broker_admin_invalidation {
+    struct smmu_broker_command first;
+    struct smmu_broker_command last;
+    uint64_t age_ns; /* before the session answered */
+    uint32_t count;  /* of commands that reached the SMMU */
+    uint32_t reserved;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_invalidation, 48);
+
+/* A word of memory, at an address as the SMMU sees it. */
+struct smmu_broker_admin_word {
+    uint64_t address;
+    uint64_t value;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_word, 16);
+
+#define SMMU_BROKER_ADMIN_EXPLAIN_ENTRY (1u << 0)  /* the guest has given an STE */
+#define SMMU_BROKER_ADMIN_EXPLAIN_MEMORY (1u << 1) /* guest memory is at hand */
+
+/*
+ * The words are those that a translation of the access reads, in memory as it is now: whoever has them can follow the
+ * walk. Without EXPLAIN_MEMORY there are none, and what describes the SMMU is 0.
+ */
+struct smmu_broker_admin_explain_reply {
+    struct smmu_broker_reply header;
+    struct smmu_broker_admin_context context;
+    uint64_t ste[8]; /* as the guest gave it last; 0 without SMMU_BROKER_ADMIN_EXPLAIN_ENTRY */
+    struct smmu_broker_registers registers; /* of the SMMU that walks */
+    uint64_t strtab_base;
+    uint32_t strtab_base_cfg;
+    uint32_t stream; /* the device's StreamID in that stream table */
+    uint32_t flags;  /* SMMU_BROKER_ADMIN_EXPLAIN_* */
+    uint32_t invalidation_count;
+    uint32_t word_count;
+    uint32_t reserved;
+    uint64_t time_ns; /* CLOCK_REALTIME: when the session answered */
+    /* struct smmu_broker_admin_invalidation invalidations[invalidation_count] follow, the newest first, */
+    /* then struct smmu_broker_admin_word words[word_count], in the order in which they are read. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_explain_reply, 408);
 
 /* ---- Changing ---------------------------------------------------------------------------------------------------- */
 

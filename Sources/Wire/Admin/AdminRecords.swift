@@ -146,6 +146,43 @@ package struct AdminSession: Hashable, WireValue {
     }
 }
 
+/// How long something took: nanoseconds, and how often it was measured.
+package struct AdminLatency: Hashable, WireValue {
+    package var count: UInt64 = 0
+    /// Half of them took no longer; a bound of a bucket, and so up to twice as much.
+    package var median: UInt64 = 0
+    /// 99 of 100.
+    package var percentile99: UInt64 = 0
+    /// Exactly.
+    package var maximum: UInt64 = 0
+
+    package static let byteCount = 32
+
+    package enum Layout {
+        package static let count = WireField<UInt64>("count", 0)
+        package static let median = WireField<UInt64>("p50_ns", 8)
+        package static let percentile99 = WireField<UInt64>("p99_ns", 16)
+        package static let maximum = WireField<UInt64>("maximum_ns", 24)
+    }
+
+    package init() {}
+
+    package static func load(from packet: RawSpan, at base: Int) -> AdminLatency {
+        var latency = AdminLatency()
+        (latency.count, latency.median) = (packet[Layout.count, base], packet[Layout.median, base])
+        latency.percentile99 = packet[Layout.percentile99, base]
+        latency.maximum = packet[Layout.maximum, base]
+        return latency
+    }
+
+    package func store(into packet: inout MutableRawSpan, at base: Int) {
+        packet.set(Layout.count, at: base, to: count)
+        packet.set(Layout.median, at: base, to: median)
+        packet.set(Layout.percentile99, at: base, to: percentile99)
+        packet.set(Layout.maximum, at: base, to: maximum)
+    }
+}
+
 /// What an operator sees of a context.
 package struct AdminContext: Hashable, WireValue {
     package var vsmmu: VSMMUID
@@ -170,6 +207,8 @@ package struct AdminContext: Hashable, WireValue {
     package var healthNanoseconds: UInt64 = 0
     /// Until it leaves ABORT by itself; 0: it does not, or is not there.
     package var parkedNanoseconds: UInt64 = 0
+    /// How long its stalled transactions waited for their answers.
+    package var stalls = AdminLatency()
 
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt32
@@ -183,7 +222,7 @@ package struct AdminContext: Hashable, WireValue {
         package static let vsmmuFailed = Flags(rawValue: 1 << 2)
     }
 
-    package static let byteCount = 208
+    package static let byteCount = 240
 
     package enum Layout {
         package static let vsmmu = WireField<VSMMUID>("vsmmu", 0)
@@ -202,6 +241,7 @@ package struct AdminContext: Hashable, WireValue {
         package static let healthReasons = WireField<UInt32>("health_reasons", 188)
         package static let healthNanoseconds = WireField<UInt64>("health_ns", 192)
         package static let parkedNanoseconds = WireField<UInt64>("parked_ns", 200)
+        package static let stalls = WireField<AdminLatency>("stalls", 208)
     }
 
     package init(
@@ -229,6 +269,7 @@ package struct AdminContext: Hashable, WireValue {
         context.healthReasons = HealthReasons(rawValue: packet[Layout.healthReasons, base])
         context.healthNanoseconds = packet[Layout.healthNanoseconds, base]
         context.parkedNanoseconds = packet[Layout.parkedNanoseconds, base]
+        context.stalls = packet[Layout.stalls, base]
         return context
     }
 
@@ -249,5 +290,6 @@ package struct AdminContext: Hashable, WireValue {
         packet.set(Layout.healthReasons, at: base, to: healthReasons.rawValue)
         packet.set(Layout.healthNanoseconds, at: base, to: healthNanoseconds)
         packet.set(Layout.parkedNanoseconds, at: base, to: parkedNanoseconds)
+        packet.set(Layout.stalls, at: base, to: stalls)
     }
 }

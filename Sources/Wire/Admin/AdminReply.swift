@@ -15,6 +15,7 @@ package struct AdminReply: Hashable, Sendable {
         case session(UInt64)
         case reload(applied: Bool, Records<UInt8>)
         case heldBack(total: UInt32, Records<AdminHeldDevice>)
+        case explain(AdminExplainReply, Records<AdminInvalidation>, Records<AdminWord>)
     }
 
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -45,6 +46,9 @@ package struct AdminReply: Hashable, Sendable {
             let (applied, text) = try AdminTextReply.reload.decode(packet)
             if applied > 1 { throw .badValue("applied", value: UInt64(applied), rule: "it must be 0 or 1") }
             body = .reload(applied: applied == 1, text)
+        case .explain:
+            let (reply, invalidations, words) = try AdminExplainReply.decode(packet)
+            body = .explain(reply, invalidations, words)
         }
     }
 

@@ -13,6 +13,7 @@ package enum AdminRequest: Hashable, Sendable {
     case readmit(AdminDeviceRequest)
     case heldBack
     case letGo(AdminDeviceRequest)
+    case explain(AdminExplainRequest)
 
     /// Reads a packet of any bytes. Checks all that can be seen from it alone.
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -36,6 +37,7 @@ package enum AdminRequest: Hashable, Sendable {
             try packet.require(exactly: RequestHeader.Layout.byteCount)
             self = .heldBack
         case .letGo: self = .letGo(try AdminDeviceRequest(body: packet))
+        case .explain: self = .explain(try AdminExplainRequest(body: packet))
         }
     }
 
@@ -54,6 +56,7 @@ package enum AdminRequest: Hashable, Sendable {
         case .readmit: .readmit
         case .heldBack: .heldBack
         case .letGo: .letGo
+        case .explain: .explain
         }
     }
 

@@ -13,6 +13,7 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
     case readmit = 74
     case heldBack = 75
     case letGo = 76
+    case explain = 77
 
     /// The name in the header, without `SMMU_BROKER_ADMIN_`.
     package var name: String {
@@ -30,13 +31,14 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
         case .readmit: "READMIT"
         case .heldBack: "HELD_BACK"
         case .letGo: "LET_GO"
+        case .explain: "EXPLAIN"
         }
     }
 
     /// Whether it changes something, and not only asks.
     package var changes: Bool {
         switch self {
-        case .status, .list, .show, .metrics, .monitor, .heldBack: false
+        case .status, .list, .show, .metrics, .monitor, .heldBack, .explain: false
         case .sessionCreate, .quarantine, .release, .reload, .handBack, .readmit, .letGo: true
         }
     }
@@ -55,6 +57,9 @@ package enum AdminLimits {
     package static let patterns = 64
     /// Bytes of text in one reply.
     package static let text = 32768
+    /// Batches of invalidations in one reply of EXPLAIN, and words of memory.
+    package static let invalidations = 8
+    package static let words = 256
     /// Records in one packet of a monitor.
     package static let records = 64
 }

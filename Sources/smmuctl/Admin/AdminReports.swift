@@ -140,7 +140,12 @@ struct SessionReport {
                 ], paint: style.bad(if: isBad))
         }
         let count = shown.contexts.count
-        return table.lines(indent: 0) + (count > 0 ? [""] : []) + ["\(count) \(count == 1 ? "device" : "devices")."]
+        let stalls = shown.contexts.filter { $0.stalls.count > 0 }.map {
+            "Stalled transactions of \($0.device?.description ?? "-"): \($0.stalls.text)."
+        }
+        return table.lines(indent: 0) + (count > 0 ? [""] : []) + stalls + [
+            "\(count) \(count == 1 ? "device" : "devices")."
+        ]
     }
 
     /// `stes_installed` as "STEs installed".
@@ -203,6 +208,27 @@ extension AdminCounters {
     fileprivate var json: JSONValue { .object(JSONObject(named.map { ($0.name, JSONValue($0.value)) })) }
 }
 
+extension AdminLatency {
+    /// What is known is in which power of two nanoseconds a quantile lies.
+    fileprivate var text: String {
+        "\(count) answered, half within \(Self.text(median)), 99 % within \(Self.text(percentile99)), the longest after "
+            + Self.text(maximum)
+    }
+
+    /// `1.204 ms`.
+    private static func text(_ nanoseconds: UInt64) -> String {
+        let rest = String(nanoseconds / 1000 % 1000)
+        return "\(nanoseconds / 1_000_000).\(String(repeating: "0", count: 3 - rest.count))\(rest) ms"
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "count": JSONValue(count), "p50Nanoseconds": JSONValue(median),
+            "p99Nanoseconds": JSONValue(percentile99), "maximumNanoseconds": JSONValue(maximum),
+        ]
+    }
+}
+
 extension AdminContext {
     fileprivate var stateText: String {
         if flags.contains(.vsmmuFailed) { return "abort: vSMMU failed" }
@@ -230,7 +256,7 @@ extension AdminContext {
                 ("healthNanoseconds", JSONValue(healthNanoseconds)),
                 ("parkedNanoseconds", JSONValue(parkedNanoseconds)),
                 ("stesInstalled", JSONValue(stesInstalled)), ("events", JSONValue(events)),
-                ("ste", .hexWords([word0, word1])),
+                ("ste", .hexWords([word0, word1])), ("stalls", stalls.json),
             ]))
     }
 }

@@ -7,6 +7,8 @@ struct EventSubject {
     let record: EventRecord
     /// What the broker says of it; nil for words from elsewhere.
     var told: Told?
+    /// What the broker knows of the access; nil without a broker that was asked.
+    var live: LiveWalk?
 
     struct Told {
         let event: MonitorEvent
@@ -29,7 +31,22 @@ struct EventSubject {
         }
         guard let event = newest else { return nil }
         record = event.record
-        told = Told(event: event, context: try Self.context(of: event, client))
+        let live = try LiveWalk(event.record, event.session, event.vsmmu, client)
+        let context = live.problem == nil ? live.explained?.reply.context : try Self.context(of: event, client)
+        (told, self.live) = (Told(event: event, context: context), live)
+    }
+
+    /// A record from elsewhere, of a VM that the broker has: the one device there that has the record's vSID. nil: there is
+    /// none.
+    init?(_ record: EventRecord, ofVM vm: String, _ client: AdminClient) throws(BrokerError) {
+        for session in try client.sessions() where session.vm?.description == vm {
+            for context in try client.show(session.id).contexts where context.vsid == record.streamID {
+                self.init(record)
+                live = try LiveWalk(record, session.id, context.vsmmu, client)
+                return
+            }
+        }
+        return nil
     }
 
     private static func context(of event: MonitorEvent, _ client: AdminClient) throws(BrokerError) -> AdminContext? {

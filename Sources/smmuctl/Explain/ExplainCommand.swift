@@ -12,8 +12,9 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Say in words what an event record means, who is at fault, and what to look at.",
         discussion: """
             The record is given by its words, as for "smmuctl decode event"; or it is the newest fault that the broker \
-            remembers, with --last, and then the STE that is installed for the device is shown too. With --capture the \
-            same access is followed through the tables of a capture.
+            remembers, with --last. Of a device that the broker has, by --last or by --vm, the installed STE and the \
+            last invalidations are shown too, and the access is followed through the guest's tables, as they are now, \
+            where the broker has guest memory at hand. With --capture it is followed through the tables of a capture.
 
             EXIT STATUS
               0    done
@@ -31,7 +32,7 @@ struct ExplainCommand: ParsableCommand {
     var words: [String] = []
     @Flag(help: "Explain the newest fault that the broker remembers.")
     var last = false
-    @Option(help: ArgumentHelp("With --last: only of this VM.", valueName: "name"))
+    @Option(help: ArgumentHelp("Only of this VM; with words: whose device it was.", valueName: "name"))
     var vm: String?
     @Option(help: ArgumentHelp("Follow the access in this capture, an unpacked directory.", valueName: "dir"))
     var capture: String?
@@ -41,7 +42,6 @@ struct ExplainCommand: ParsableCommand {
 
     func validate() throws {
         if last == !words.isEmpty { throw ValidationError("Give the words of an event, or --last.") }
-        if vm != nil && !last { throw ValidationError("--vm is for --last alone.") }
     }
 
     func run() throws {
@@ -52,7 +52,7 @@ struct ExplainCommand: ParsableCommand {
             }
         }
         try reporting { () throws(Failure) in
-            let subject = last ? try newest() : EventSubject(EventRecord(words: SIMD4(values)))
+            let subject = try self.subject(values)
             var walk: TranslationReport?
             if let capture {
                 walk = TranslationReport(
@@ -61,6 +61,19 @@ struct ExplainCommand: ParsableCommand {
             let report = ExplanationReport(subject, walk: walk)
             print(json ? report.json.text(.pretty) : report.text(.ofOutput))
         }
+    }
+
+    private func subject(_ words: [UInt64]) throws(Failure) -> EventSubject {
+        if last { return try newest() }
+        let record = EventRecord(words: SIMD4(words))
+        guard let vm else { return EventSubject(record) }
+        let action = "explain an event of VM \(vm)"
+        let found = try admin.ask(action) { client throws(BrokerError) in try EventSubject(record, ofVM: vm, client) }
+        if let found { return found }
+        throw Failure(
+            action: action,
+            reason: "it has no device with the vSID \(record.streamID.rawValue), or there is no such VM.",
+            advice: "Without --vm the event is explained by itself.", status: .noSuchObject)
     }
 
     private func newest() throws(Failure) -> EventSubject {

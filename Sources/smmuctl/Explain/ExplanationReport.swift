@@ -1,3 +1,4 @@
+import BrokerClient
 import JSON
 import SMMUv3
 import Wire
@@ -34,16 +35,16 @@ struct ExplanationReport {
         lines += ["", style.bold("What to look at next")]
         var table = TextTable()
         for step in steps { table.add(step.command, step.shows) }
-        lines += table.lines(indent: 2) + context(style)
+        lines += table.lines(indent: 2) + context(style) + live(style)
         if let walk { lines += ["", style.bold("The same access in a capture"), walk.text(style)] }
         return lines.joined(separator: "\n")
     }
 
     /// What is installed for the device now.
     private func context(_ style: Style) -> [String] {
-        guard let told = subject.told else { return [] }
+        guard subject.told != nil || subject.live != nil else { return [] }
         let title = ["", style.bold("The installed STE")]
-        guard let context = told.context else {
+        guard let context = subject.live?.explained?.reply.context ?? subject.told?.context else {
             return title + ["  None: the device is no longer attached, or its session has ended."]
         }
         let ste = context.ste
@@ -54,6 +55,24 @@ struct ExplanationReport {
         }
         return title + ["  \(summary) (the device is on: \(context.state.name))"]
             + (ste.valid ? ["  \(context.word0.hexWord) \(context.word1.hexWord)"] : []) + table.lines(indent: 4)
+    }
+
+    /// What the broker knows of the access at the moment.
+    private func live(_ style: Style) -> [String] {
+        guard let live = subject.live else { return [] }
+        if let problem = live.problem { return ["", "The session could not be asked: \(problem.visible)"] }
+        guard live.explained != nil else { return [] }
+        var lines: [String] = []
+        let found = Observations.of(subject, live)
+        if !found.isEmpty { lines += ["", style.bold("What stands out")] + found.map { "  - \($0)" } }
+        lines += ["", style.bold("The last invalidations, the newest first")]
+        var table = TextTable()
+        for line in PastInvalidations(live, fault: subject.told?.event.time).lines { table.add(line.when, line.what) }
+        let rows = table.lines(indent: 2)
+        lines += rows.isEmpty ? ["  None since the vSMMU was made."] : rows
+        lines += ["", style.bold("The same access by the tables as they are now")]
+        if let report = live.report { return lines + [report.text(style)] }
+        return lines + ["  Guest memory is not at hand: the broker's backend does not read it."]
     }
 
     // MARK: - JSON
@@ -77,6 +96,14 @@ struct ExplanationReport {
                     "state": .string(context.state.name),
                 ]
             }
+        }
+        if let live = subject.live {
+            object["live"] = [
+                "problem": live.problem.map { .string($0) } ?? .null, "memory": .bool(live.report != nil),
+                "walk": live.report?.json ?? .null,
+                "invalidations": PastInvalidations(live, fault: subject.told?.event.time).json,
+                "standsOut": .array(Observations.of(subject, live).map { .string($0) }),
+            ]
         }
         if let walk { object["walk"] = walk.json }
         return .object(object)

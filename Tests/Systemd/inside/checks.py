@@ -153,10 +153,14 @@ def fault_in_journal():
         ("SMMU_PEER_UID", output("id", "-u", "vmm").strip()),
     ):
         expect_equal(entry.get(name), wanted, name)
+    expect(entry["SMMU_STATE"] == "translate" and entry["SMMU_STE"].startswith("0x"), str(entry))
+    expect("CFGI_STE" in entry["SMMU_LAST_INVALIDATIONS"] or "TLBI" in entry["SMMU_LAST_INVALIDATIONS"], str(entry))
     expect(entry["SMMU_DEVICE"] in entry["MESSAGE"] and "0xdead0000" in entry["MESSAGE"], entry["MESSAGE"])
     text = journal.explained(FAULT)
     expect("An SMMU fault of vSID 0x8 of VM vmm-example: F_TRANSLATION" in text, text)
     expect("Usual causes" in text and "smmu-brokerd(8)" in text, text)
+    said = output("smmuctl", "explain", "--last", "--vm", "vmm-example", user="operator")
+    expect(said.startswith("F_TRANSLATION: ") and "0xdead0000" in said, said)
 
 
 @check

@@ -1,8 +1,6 @@
-import SMMUv3
-
 extension StreamTableEntry {
     /// What the entry does, in one line.
-    var summary: String {
+    public var summary: String {
         guard valid else { return "not valid: V is 0" }
         switch config {
         case .abort: return "every transaction aborts"
@@ -27,7 +25,7 @@ extension StreamTableEntry {
 
 extension ContextDescriptor {
     /// What the descriptor says, in one line.
-    var summary: String {
+    public var summary: String {
         valid ? "ASID \(asid), \(summary(ofTable: 0)), \(summary(ofTable: 1))" : "not valid: V is 0"
     }
 

@@ -24,7 +24,7 @@ import Wire
             var context = ContextSnapshot(
                 vsmmu: VSMMUID(1), vsid: StreamID(UInt32(number)), device: Name("disk:\(number)") ?? "disk",
                 smmu: "smmu0", physicalStream: StreamID(1), state: .translate, illegal: false, vsmmuEnabled: true,
-                vsmmuFailed: false, health: .healthy, events: 3, stesInstalled: 1, word0: 0, word1: 0)
+                vsmmuFailed: false, health: ContextHealth(), events: 3, stesInstalled: 1, word0: 0, word1: 0)
             context.stalls = stalls
             return context
         }

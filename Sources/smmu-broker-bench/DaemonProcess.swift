@@ -4,18 +4,28 @@ import LinuxSystem
 
 /// smmu-brokerd of the same build, with a configuration and a socket of its own.
 final class DaemonProcess {
-    /// A model device of the configuration.
+    /// A model device of the configuration, and another.
     static let device = "disk0"
+    static let otherDevice = "model"
+    private static let pipes = 2
     let pid: Int32
     private let directory: String
     private var socketPath: String { directory + "/client.sock" }
 
-    init() throws {
+    /// - Parameter piped: The daemon is a ``PipedDaemon``, which is in this program.
+    init(piped: Bool = false) throws {
         directory = try Self.temporaryDirectory()
         let configuration = directory + "/smmu-broker.conf"
         try Self.write(Self.configuration(directory), to: configuration)
-        let program = try Self.program()
-        pid = unsafe ref_spawn(program, "--config", configuration)
+        if piped {
+            for number in 1...Self.pipes {
+                try Failure.check("make a pipe", unsafe mkfifo("\(directory)/events-\(number)", 0o600) < 0 ? -errno : 0)
+            }
+        }
+        let program = try Self.program(piped ? nil : "smmu-brokerd")
+        pid =
+            unsafe piped
+            ? ref_spawn(program, "--piped-daemon", directory) : ref_spawn(program, "--config", configuration)
         try Failure.check("start \(program)", pid)
         for _ in 0..<500 {
             if let _ = try? SeqPacketSocket(connectingTo: socketPath) { return }
@@ -26,7 +36,9 @@ final class DaemonProcess {
 
     deinit {
         _ = ref_end(pid, SIGTERM)
-        for name in ["client.sock", "admin.sock", "smmu-broker.conf"] { unsafe unlink(directory + "/" + name) }
+        for name in ["client.sock", "admin.sock", "smmu-broker.conf", "events-1", "events-2"] {
+            unsafe unlink(directory + "/" + name)
+        }
         unsafe rmdir(directory)
     }
 
@@ -35,6 +47,14 @@ final class DaemonProcess {
         try BrokerSession(try SeqPacketSocket(connectingTo: socketPath))
     }
 
+    /// Where the events of vSMMU `number` of all that there have been are written to, once that vSMMU is there. To be kept
+    /// until its session has ended.
+    func openSink(_ number: Int) throws -> OwnedFD {
+        try PipedDaemon.openPipe("\(directory)/events-\(number)", O_WRONLY)
+    }
+
+    func monitor() throws -> MonitorSocket { try MonitorSocket(askingAt: directory + "/admin.sock") }
+
     private static func configuration(_ directory: String) -> String {
         """
         [Broker]
@@ -42,17 +62,19 @@ final class DaemonProcess {
         AdminSocket=\(directory)/admin.sock
         [Grant bench]
         User=\(getuid())
-        Devices=\(device)
+        Devices=\(device) \(otherDevice) \(otherDevice):*
         """
     }
 
-    private static func program() throws -> String {
+    /// The path of a program of this build; nil: of this one.
+    private static func program(_ name: String?) throws -> String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = unsafe readlink("/proc/self/exe", &buffer, buffer.count)
         guard count > 0 else { throw Failure.system("read /proc/self/exe", errno) }
         let path = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let name else { return path }
         let directory = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
-        let program = directory + "/smmu-brokerd"
+        let program = directory + "/" + name
         guard unsafe access(String(program), X_OK) == 0 else { throw Failure.noDaemon("build \(program) first") }
         return String(program)
     }

@@ -43,7 +43,7 @@ final class EventDelivery {
     }
 
     /// Packets for the owner in one turn: requests have theirs in between.
-    private static let packetsInTurn = 8
+    static let packetsInTurn = 8
     private static let flushRounds = 64
 
     private let session: Session

@@ -83,7 +83,8 @@ final class EventDelivery {
 
     private func source(_ id: Session.EventSource) throws(Errno) -> Source {
         let fd = try descriptors.duplicate(id.descriptor.rawValue)
-        let source = try Source(id, fd, on: loop) { [unowned self] _ in sourceReady(id.vsmmu) }
+        // Called directly: each object in between is one more to be counted for each event.
+        let source = try Source(id, fd, on: loop) { [ready = sourceReady] _ in ready(id.vsmmu) }
         source.read(readsSources)
         return source
     }

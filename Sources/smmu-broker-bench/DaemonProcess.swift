@@ -7,7 +7,8 @@ final class DaemonProcess {
     /// A model device of the configuration, and another.
     static let device = "disk0"
     static let otherDevice = "model"
-    private static let pipes = 2
+    /// The last one is for whoever is compared with the daemon.
+    private static let pipes = ["events-1", "events-2", "events-0"]
     let pid: Int32
     private let directory: String
     private var socketPath: String { directory + "/client.sock" }
@@ -18,8 +19,8 @@ final class DaemonProcess {
         let configuration = directory + "/smmu-broker.conf"
         try Self.write(Self.configuration(directory), to: configuration)
         if piped {
-            for number in 1...Self.pipes {
-                try Failure.check("make a pipe", unsafe mkfifo("\(directory)/events-\(number)", 0o600) < 0 ? -errno : 0)
+            for name in Self.pipes {
+                try Failure.check("make a pipe", unsafe mkfifo("\(directory)/\(name)", 0o600) < 0 ? -errno : 0)
             }
         }
         let program = try Self.program(piped ? nil : "smmu-brokerd")
@@ -36,7 +37,7 @@ final class DaemonProcess {
 
     deinit {
         _ = ref_end(pid, SIGTERM)
-        for name in ["client.sock", "admin.sock", "smmu-broker.conf", "events-1", "events-2"] {
+        for name in ["client.sock", "admin.sock", "smmu-broker.conf"] + Self.pipes {
             unsafe unlink(directory + "/" + name)
         }
         unsafe rmdir(directory)
@@ -52,6 +53,9 @@ final class DaemonProcess {
     func openSink(_ number: Int) throws -> OwnedFD {
         try PipedDaemon.openPipe("\(directory)/events-\(number)", O_WRONLY)
     }
+
+    /// A pipe like the daemon's, which it does not use.
+    func otherPipe() throws -> Pipe { try Pipe(named: "\(directory)/events-0") }
 
     func monitor() throws -> MonitorSocket { try MonitorSocket(askingAt: directory + "/admin.sock") }
 

@@ -19,7 +19,7 @@ struct FanOutCase: Benchmark {
         try session.attach(DaemonProcess.device, memory)
         let sink = try daemon.openSink(1)
         let monitors = try (0..<Self.monitors).map { _ in try daemon.monitor() }
-        let forwarder = try ForwarderProcess(monitors: Self.monitors)
+        let forwarder = try ForwarderProcess(daemon.otherPipe(), monitors: Self.monitors)
         var sides: [Side: FannedOut] = [
             .swift: try FannedOut(
                 ForwardingEnds(

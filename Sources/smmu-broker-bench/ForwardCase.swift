@@ -23,7 +23,7 @@ struct ForwardCase: Benchmark {
         let (memory, session) = (try GuestMemory(), try daemon.connect())
         try session.attach(DaemonProcess.device, memory)
         let sink = try daemon.openSink(1)
-        let forwarder = try ForwarderProcess()
+        let forwarder = try ForwarderProcess(daemon.otherPipe())
         let ends = ForwardingEnds(sink: sink.raw, events: try session.client(blocking: true).events)
         let records = records
         let sides = RoundTrips([

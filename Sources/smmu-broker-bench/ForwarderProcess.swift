@@ -10,8 +10,9 @@ final class ForwarderProcess {
     private let pipe: Pipe
     private let sockets: [SocketPair]
 
-    init(monitors: Int = 0) throws {
-        pipe = try Pipe()
+    /// - Parameter pipe: Of the same kind as the daemon's that it is compared with.
+    init(_ pipe: Pipe, monitors: Int = 0) throws {
+        self.pipe = pipe
         sockets = try (0..<1 + monitors).map { _ in try SocketPair() }
         let theirs = sockets.map { $0.theirs.raw } + [-1, -1]
         ends = ForwardingEnds(

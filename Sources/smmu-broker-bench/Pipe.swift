@@ -13,4 +13,10 @@ final class Pipe {
         sink = OwnedFD(adopting: ends[1])
         try Failure.check("make a pipe", fcntl(source.raw, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0)
     }
+
+    /// Both ends of a pipe that has a name. Writing to it costs a little more than to one that has none.
+    init(named path: String) throws {
+        source = try PipedDaemon.openPipe(path, O_RDONLY | O_NONBLOCK)
+        sink = try PipedDaemon.openPipe(path, O_WRONLY)
+    }
 }

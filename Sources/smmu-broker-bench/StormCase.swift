@@ -36,7 +36,7 @@ enum StormCase: String, CaseIterable, Benchmark {
         let quiet = try daemon.connect()
         try quiet.attach(DaemonProcess.otherDevice, memory)
         let quietSink = try daemon.openSink(2)
-        let forwarder = try ForwarderProcess()
+        let forwarder = try ForwarderProcess(daemon.otherPipe())
         let client = try quiet.client(blocking: true)
         let script = try SocketCase.nothing(quiet.vsmmu)
         let storms: [Side: ForwardingEnds] = [

@@ -110,9 +110,8 @@ let package = Package(
         .executableTarget(
             name: "smmu-broker-bench",
             dependencies: [
-                "Backends", "BrokerCore", "CBenchReference", "Configuration", "JSON", "LinuxSystem", "SMMUModel",
-                "SMMUv3",
-                "Server", "Wire",
+                "Backends", "BrokerCore", "CBenchReference", "Configuration", "EventLoop", "JSON", "LinuxSystem",
+                "SMMUModel", "SMMUv3", "Server", "Systemd", "Wire",
             ],
             swiftSettings: swift,
             // The valgrind of Debian 12 gives up on the compiler's debug information.

@@ -52,6 +52,9 @@ package final class FaultyBackend: TranslationBackend {
     /// Gives what an attachment hands to the VMM; nil: what the wrapped one does.
     package var handsOver: () -> ResourceID? = { nil }
 
+    /// Reads a vSMMU's events in place of the wrapped one; nil: that one does.
+    package var readsEvents: ((VSMMUID, inout MutableSpan<EventRecord>) -> EventsRead)?
+
     /// How many calls of a kind there have been.
     package func count(of call: Call) -> Int { history.count { $0 == call } }
 
@@ -151,7 +154,7 @@ package final class FaultyBackend: TranslationBackend {
     }
 
     package func readEvents(of vsmmu: VSMMUID, into slots: inout MutableSpan<EventRecord>) -> EventsRead {
-        wrapped.readEvents(of: vsmmu, into: &slots)
+        readsEvents?(vsmmu, &slots) ?? wrapped.readEvents(of: vsmmu, into: &slots)
     }
 
     package func respond(

@@ -168,6 +168,9 @@ package final class Session {
         effects.insert(.discarded)
     }
 
+    /// Whether ``takeDiscarded()`` gives any.
+    package var hasDiscarded: Bool { !discarded.isEmpty }
+
     /// Descriptors that the session needed and does no more, to be closed.
     package func takeDiscarded() -> [ResourceID] {
         if discarded.isEmpty { return [] }

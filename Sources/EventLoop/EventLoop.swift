@@ -17,7 +17,10 @@ package final class EventLoop {
     package let poster: LoopPoster
     private let registrations: RegistrationTable
     private var timers = TimerQueue()
+    private var alarm: LoopAlarm
     private var stopped = false
+    /// Empty: memory for what is posted.
+    private var posted: [LoopPoster.Work] = []
     /// When the current turn began; what handlers take for now.
     package var now: MonotonicTime { turnBegan }
     private var turnBegan = MonotonicTime.now
@@ -30,8 +33,10 @@ package final class EventLoop {
     package init() throws(Errno) {
         poster = try LoopPoster()
         registrations = try RegistrationTable()
-        // Slot 0 is the loop's own: it has no handler, and its generation never changes.
-        try registrations.addWakeup(poster.descriptor)
+        alarm = try LoopAlarm()
+        // Slot 0 is the loop's own: it has no handler.
+        try registrations.addOwn(poster.descriptor, RegistrationTable.wakeup)
+        try registrations.addOwn(alarm.descriptor, RegistrationTable.alarm)
     }
 
     // MARK: - Descriptors
@@ -78,7 +83,8 @@ package final class EventLoop {
     /// in hand, and leaves out the check at run time.
     private func turn(_ milliseconds: Int32?, _ batch: inout Epoll.Batch) throws(Errno) {
         let deadline = timers.next
-        let ready = try registrations.wait(&batch, milliseconds: timeout(milliseconds, deadline))
+        if let deadline { try alarm.ring(at: deadline) }
+        let ready = try registrations.wait(&batch, milliseconds: milliseconds)
         turnBegan = .now
         turnCount &+= 1
         if let deadline, deadline <= turnBegan { fireTimers() }
@@ -88,25 +94,27 @@ package final class EventLoop {
             if event.token == RegistrationTable.wakeup {
                 poster.clear()
                 isPosted = true
+            } else if event.token == RegistrationTable.alarm {
+                try alarm.clear()
             } else if let handler = registrations.handler(of: event.token) {
                 handler.handle(event.readiness, on: self)
             }
         }
-        if isPosted { for work in poster.takeAll() { work(self) } }
+        if isPosted { doPosted() }
+    }
+
+    private func doPosted() {
+        var works: [LoopPoster.Work] = []
+        swap(&works, &posted)
+        poster.takeAll(for: &works)
+        for index in works.indices { works[index](self) }
+        works.removeAll(keepingCapacity: true)
+        swap(&works, &posted)
     }
 
     private func fireTimers() {
         // A timer made during this turn waits for the next, however early its deadline.
         let newest = timers.nextOrder
         while let handler = timers.popExpired(turnBegan, madeBefore: newest) { handler(self) }
-    }
-
-    /// The shorter of what the caller and the next timer want, rounded up so that no turn comes too early.
-    private func timeout(_ wanted: Int32?, _ deadline: MonotonicTime?) -> Int32? {
-        guard let deadline else { return wanted }
-        let current = MonotonicTime.now
-        let left = deadline <= current ? 0 : (deadline.nanoseconds - current.nanoseconds - 1) / 1_000_000 + 1
-        let milliseconds = Int32(clamping: left)
-        return wanted.map { min($0, milliseconds) } ?? milliseconds
     }
 }

@@ -33,11 +33,6 @@ package final class LoopPoster: Sendable {
         do { try eventFD.take() } catch { preconditionFailure("an eventfd of our own cannot be read: \(error)") }
     }
 
-    func takeAll() -> [Work] {
-        queue.withLock { queue in
-            if queue.isEmpty { return [] }
-            defer { queue.removeAll(keepingCapacity: true) }
-            return queue
-        }
-    }
+    /// Gives all that has been posted for an empty list, whose memory what comes next has.
+    func takeAll(for empty: inout [Work]) { queue.withLock { queue in swap(&queue, &empty) } }
 }

@@ -25,8 +25,9 @@ final class RegistrationTable {
         var handler: (any EventHandler)?
     }
 
-    /// The token of the loop's own descriptor.
+    /// The tokens of the loop's own descriptors.
     static let wakeup: UInt64 = 0
+    static let alarm: UInt64 = 1 << 32
 
     private let epoll: Epoll
     private var slots: [Slot] = [Slot()]
@@ -35,8 +36,9 @@ final class RegistrationTable {
 
     init() throws(Errno) { epoll = try Epoll() }
 
-    func addWakeup(_ descriptor: Int32) throws(Errno) {
-        try epoll.add(descriptor, .readable, data: Self.wakeup)
+    /// Watches a descriptor of the loop's own.
+    func addOwn(_ descriptor: Int32, _ token: UInt64) throws(Errno) {
+        try epoll.add(descriptor, .readable, data: token)
     }
 
     func add(

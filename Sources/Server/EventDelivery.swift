@@ -43,7 +43,7 @@ final class EventDelivery {
     }
 
     /// Packets for the owner in one turn: requests have theirs in between.
-    private static let packetsInTurn = 8
+    static let packetsInTurn = 8
     private static let flushRounds = 64
 
     private let session: Session
@@ -83,7 +83,8 @@ final class EventDelivery {
 
     private func source(_ id: Session.EventSource) throws(Errno) -> Source {
         let fd = try descriptors.duplicate(id.descriptor.rawValue)
-        let source = try Source(id, fd, on: loop) { [unowned self] _ in sourceReady(id.vsmmu) }
+        // Called directly: each object in between is one more to be counted for each event.
+        let source = try Source(id, fd, on: loop) { [ready = sourceReady] _ in ready(id.vsmmu) }
         source.read(readsSources)
         return source
     }

@@ -61,7 +61,10 @@ package struct MonitorRing: Sendable {
 
     /// Keeps the newest instead: what is oldest goes, and nobody counts it. For the past that is shown to newcomers.
     package mutating func pushDroppingOldest(_ record: MonitorRecord) {
-        if count == capacity { _ = pop() }
+        if count == capacity {
+            head = index(1)
+            count -= 1
+        }
         append(record)
     }
 
@@ -85,7 +88,7 @@ package struct MonitorRing: Sendable {
             slots[index(count)] = record
         } else {
             // Full as far as it has grown: with the oldest in front there is room behind the newest.
-            slots = Array(slots[head...] + slots[..<head])
+            if head != 0 { slots = Array(slots[head...] + slots[..<head]) }
             head = 0
             slots.append(record)
         }

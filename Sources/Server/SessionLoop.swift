@@ -243,6 +243,7 @@ final class SessionLoop {
     }
 
     private func closeDiscarded() {
+        guard session.hasDiscarded else { return }
         for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
     }
 

@@ -83,11 +83,17 @@ extension FixedName: WireValue {
     package static var byteCount: Int { capacity }
 
     package static func load(from packet: RawSpan, at offset: Int) -> Self {
-        Self(InlineArray { UInt8.load(from: packet, at: offset + $0) })
+        var bytes = InlineArray<capacity, UInt8>(repeating: 0)
+        var span = bytes.mutableSpan
+        // SAFETY: bytes, of which any bits are some.
+        var raw = unsafe span.mutableBytes
+        raw.copy(packet.extracting(offset..<offset + capacity), to: 0)
+        return Self(bytes)
     }
 
     package func store(into packet: inout MutableRawSpan, at offset: Int) {
-        for index in 0..<capacity { bytes[index].store(into: &packet, at: offset + index) }
+        // SAFETY: as above.
+        packet.copy(unsafe bytes.span.bytes, to: offset)
     }
 }
 

@@ -31,7 +31,12 @@ package struct Records<Element: WireValue>: Hashable, Sendable {
 extension MutableRawSpan {
     /// Puts records where they belong and returns where they end.
     mutating func append<Element: WireValue>(_ records: Span<Element>, at offset: Int) -> Int {
-        for index in records.indices { records[index].store(into: &self, at: offset + index * Element.byteCount) }
-        return offset + records.count * Element.byteCount
+        let size = Element.byteCount
+        for index in records.indices {
+            // The record's own bounds are constant, and checked once.
+            var slot = _mutatingExtracting(offset + index * size..<offset + (index + 1) * size)
+            records[index].store(into: &slot, at: 0)
+        }
+        return offset + records.count * size
     }
 }

@@ -4,11 +4,15 @@ import Glibc
 ///
 ///     smmu-broker-bench [CASE...]
 ///     smmu-broker-bench --count CASE OPERATIONS swift|c
+///     smmu-broker-bench --piped-daemon DIRECTORY
 @main
 enum Bench {
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "--count" { return try count(Array(arguments.dropFirst())) }
+        if arguments.first == "--piped-daemon", arguments.count == 2, let directory = arguments.last {
+            return try PipedDaemon.serve(directory)
+        }
         let cases = arguments.isEmpty ? Benchmarks.all : try arguments.map(Benchmarks.named)
         let quick = environment("BENCH_QUICK").map { $0 != "0" } ?? false
         var report = Report(jsonPath: environment("BENCH_JSON"))

@@ -9,7 +9,7 @@ protocol Benchmark: Sendable {
 
 /// What there is, in the order of the report.
 enum Benchmarks {
-    static let all: [any Benchmark] = Case.all + SocketCase.all + MemoryCase.all
+    static let all: [any Benchmark] = Case.all + SocketCase.all + ForwardCase.all + StormCase.all + MemoryCase.all
 
     static func named(_ name: String) throws -> any Benchmark {
         guard let one = all.first(where: { $0.name == name }) else { throw Failure.usage }

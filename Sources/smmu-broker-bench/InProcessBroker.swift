@@ -10,7 +10,7 @@ import Wire
 
 /// A session of the daemon in a thread of this process, whose allocations can be counted: its loop, rules and backend.
 final class InProcessBroker {
-    private static let device = "disk0"
+    static let device = "disk0"
     private let thread: SessionThread
     private let memory: GuestMemory
     private let session: BrokerSession
@@ -18,10 +18,9 @@ final class InProcessBroker {
 
     init(_ one: SocketCase) throws {
         let pair = try SeqPacketSocket.pair()
-        let owner = SessionOwner(
-            id: SessionID(1), peer: PeerIdentity(pid: 1, uid: 0, gid: 0), grant: .given(Self.grant))
         thread = try SessionThread.start(
-            owner, SeqPacketSocket(adopting: try pair.second.fd.duplicate()), try Self.setup()
+            Self.owner, SeqPacketSocket(adopting: try pair.second.fd.duplicate()),
+            try Self.setup(makeBackend: { ModelBackend(descriptors: $0) }, makeObserver: { _, _ in Nobody() })
         ) { _, _ in
         }
         memory = try GuestMemory()
@@ -58,7 +57,15 @@ final class InProcessBroker {
 
     private static let grant = Grant(name: "bench", users: [0], devices: ["*"])
 
-    private static func setup() throws -> SessionSetup {
+    static let owner = SessionOwner(
+        id: SessionID(1), peer: PeerIdentity(pid: 1, uid: 0, gid: 0), grant: .given(grant))
+
+    /// A host with one device and nobody else on it.
+    static func setup(
+        table: SessionTable = SessionTable(),
+        makeBackend: @escaping @Sendable (DescriptorTable) -> any TranslationBackend,
+        makeObserver: @escaping @Sendable (SessionID, PeerIdentity) -> any SessionObserver
+    ) throws -> SessionSetup {
         guard let name = Name(device), let smmuName = Name("smmu") else { throw Failure.usage }
         let smmu = PhysicalSMMU(name: smmuName, registers: World.ids)
         let device = HostDevice(name: name, smmu: smmu, streamID: StreamID(16))
@@ -66,7 +73,7 @@ final class InProcessBroker {
         configuration.grants = [grant]
         return SessionSetup(
             epoch: Epoch(1), configuration: LiveConfiguration(configuration), directory: OneDevice(device),
-            table: SessionTable(), makeBackend: { ModelBackend(descriptors: $0) }, makeObserver: { _, _ in Nobody() })
+            table: table, makeBackend: makeBackend, makeObserver: makeObserver)
     }
 }
 

@@ -17,6 +17,8 @@ struct Measurement {
     var allocations: Double?
     /// Operations a second of Swift; orientation only.
     var rate: Double?
+    /// Exact numbers of what was done, by name, for cases that count.
+    var counts: [(name: String, value: Double)] = []
     /// Resident memory, of the cases that measure that and nothing else.
     var kibibytes: Double?
 }
@@ -30,6 +32,8 @@ enum Failure: Error {
     /// The daemon answered otherwise than it has to.
     case refused(String)
     case noDaemon(String)
+    /// Records are neither delivered nor counted as lost.
+    case unaccounted(String)
 
     /// For functions that return -errno.
     static func check(_ what: String, _ status: Int32) throws {

@@ -20,12 +20,16 @@ struct Report {
         if let swift, let reference { instructionRatio = swift / reference }
         if let kibibytes = result.kibibytes {
             row(one.name, "\(kibibytes.text(0)) KiB")
-        } else {
+        } else if result.ratio != nil {
             row(
                 one.name, text(result.ratio, 2), text(result.ratioP99, 2), spread(result.pairs), text(swift, 0),
                 text(reference, 0), text(instructionRatio, 2),
                 text(result.allocations, result.allocations == 0 ? 0 : 3),
                 text(result.nanoseconds[.swift], 1), text(result.nanoseconds[.reference], 1))
+        }
+        if !result.counts.isEmpty {
+            let counts = result.counts.map { "\($0.name) \($0.value.text($0.value < 1000 ? 1 : 0))" }
+            print(one.name.padded(16) + counts.joined(separator: ", "))
         }
         func number(_ value: Double?) -> JSONValue { value.map(JSONValue.double) ?? .null }
         var members: [(String, JSONValue)] = [
@@ -35,6 +39,7 @@ struct Report {
             ("ns", number(result.nanoseconds[.swift])), ("reference_ns", number(result.nanoseconds[.reference])),
         ]
         if let kibibytes = result.kibibytes { members.append(("kib", .double(kibibytes))) }
+        if !result.counts.isEmpty { members.append(("counts", .array(result.counts.map { .double($0.value) }))) }
         lines += JSONValue.object(JSONObject(members)).encoded() + [10]
     }
 

@@ -1,13 +1,23 @@
 import CBenchReference
 
-/// Two servers and one client, which asks them in turns.
+/// Two things that are measured in turns, by how long each of many operations takes.
 struct RoundTrips {
-    private let script: Script
-    private let clients: [Side: ref_client]
+    /// Does as many operations as there is room for times, from `first` on, and fills in the nanoseconds of each.
+    typealias Operations = (_ first: UInt64, _ times: inout [UInt32]) throws -> Void
+
+    private let sides: [Side: Operations]
     private var next: UInt64 = 0
     private var samples: [Side: [UInt32]] = [:]
 
-    init(_ script: Script, _ clients: [Side: ref_client]) { (self.script, self.clients) = (script, clients) }
+    init(_ sides: [Side: Operations]) { self.sides = sides }
+
+    /// One client asks two servers.
+    init(_ script: Script, _ clients: [Side: ref_client]) {
+        self.init(
+            clients.mapValues { client in
+                { first, times in try script.ask(client, first, &times) }
+            })
+    }
 
     /// The first of `rounds` is for warming up. Each round is a pair, and each pair begins with the other side.
     consuming func measure(rounds: Int, requests: Int) throws -> Measurement {
@@ -34,16 +44,23 @@ struct RoundTrips {
     private mutating func round(_ requests: Int, first: Side) throws -> [Side: UInt32] {
         var medians: [Side: UInt32] = [:]
         for side in [first, first == .swift ? Side.reference : .swift] {
-            guard let client = clients[side] else { throw Failure.usage }
+            guard let operations = sides[side] else { throw Failure.usage }
             var times = [UInt32](repeating: 0, count: requests)
-            let status = unsafe script.withReference { script in
-                unsafe ref_client_run(client, script, next, UInt64(requests), &times)
-            }
-            try Failure.check("ask the \(side == .swift ? "daemon" : "echo server")", status)
+            try operations(next, &times)
             samples[side, default: []] += times
             medians[side] = percentile(50, of: times.sorted())
         }
         next += UInt64(requests)
         return medians
+    }
+}
+
+extension Script {
+    /// Asks for as many packets as there is room for times, from packet `first` on.
+    func ask(_ client: ref_client, _ first: UInt64, _ times: inout [UInt32]) throws {
+        let status = unsafe withReference { script in
+            unsafe ref_client_run(client, script, first, UInt64(times.count), &times)
+        }
+        try Failure.check("ask a server", status)
     }
 }

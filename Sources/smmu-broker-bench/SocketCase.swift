@@ -20,11 +20,9 @@ struct SocketCase: Benchmark {
 
     static let all =
         [
-            SocketCase(name: "request-64", what: "COMMANDS of two CMD_SYNC: 56 bytes that ask for nothing; reply 32") {
-                var script = Script()
-                script.append([.sync(), .sync()], on: $0)
-                return script
-            },
+            SocketCase(
+                name: "request-64", what: "COMMANDS of two CMD_SYNC: 56 bytes that ask for nothing; reply 32",
+                makeScript: nothing),
             SocketCase(name: "translate", what: "TRANSLATE, a TLB hit: 48 bytes, reply \(AccessReply.byteCount)") {
                 var script = Script()
                 script.appendTranslate(GuestMemory.mapped, of: BrokerSession.vsid, on: $0)
@@ -40,6 +38,13 @@ struct SocketCase: Benchmark {
                 return script
             },
         ] + CapturePhase.allCases.map(\.benchmark)
+
+    /// A request that asks for nothing.
+    @Sendable static func nothing(_ vsmmu: VSMMUID) throws -> Script {
+        var script = Script()
+        script.append([.sync(), .sync()], on: vsmmu)
+        return script
+    }
 
     private static func commands(_ count: Int, requests: Int) -> SocketCase {
         SocketCase(
@@ -77,7 +82,7 @@ extension SocketCase {
     }
 
     /// A server's turn, by side: the client and what starts both is not counted. `EventLoop.run`, as the linker knows it.
-    private static let turns: [Side: String] = [.swift: "$s9EventLoopAAC3runyy*", .reference: "ref_counted"]
+    static let turns: [Side: String] = [.swift: "$s9EventLoopAAC3runyy*", .reference: "ref_counted"]
 
     func count(_ side: Side, operations: UInt64) throws {
         switch side {

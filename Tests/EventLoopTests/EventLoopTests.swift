@@ -114,6 +114,36 @@ private final class Watch {
         #expect(fired == [1, 2, 3])
     }
 
+    @Test("a loop that has waited for a timer wakes for an earlier one and for that one, and for nothing else")
+    func earlierTimer() throws {
+        let loop = try EventLoop()
+        var fired: [Int] = []
+        let start = MonotonicTime.now
+        _ = loop.schedule(at: start.advanced(byMilliseconds: 60)) { _ in fired.append(2) }
+        try loop.turn(waitingAtMost: 0)
+        _ = loop.schedule(at: start.advanced(byMilliseconds: 20)) { _ in fired.append(1) }
+        while fired.count < 2 { try loop.turn() }
+        #expect(Set(fired) == [1, 2])
+        #expect(loop.turns <= 3)
+    }
+
+    @Test("a timer that was forgotten wakes the loop once at most, and the next one is on time")
+    func forgottenTimer() throws {
+        let loop = try EventLoop()
+        var fired: [Int] = []
+        let start = MonotonicTime.now
+        let forgotten = loop.schedule(at: start.advanced(byMilliseconds: 50)) { _ in fired.append(99) }
+        try loop.turn(waitingAtMost: 0)
+        // A machine that stood still for so long has nothing to show here.
+        if !fired.isEmpty { return }
+        loop.cancel(forgotten)
+        let deadline = start.advanced(byMilliseconds: 80)
+        _ = loop.schedule(at: deadline) { _ in fired.append(1) }
+        while fired.isEmpty { try loop.turn() }
+        #expect(fired == [1] && loop.now >= deadline)
+        #expect(loop.turns <= 3)
+    }
+
     @Test("a timer that makes another one due at once leaves the turn to others")
     func timerFairness() throws {
         let loop = try EventLoop()

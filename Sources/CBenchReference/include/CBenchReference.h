@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ref_forward.h"
 #include "ref_sockets.h"
 
 struct ref_smmu;

@@ -33,16 +33,16 @@ struct StallTimeTests {
         let harness = try Harness.translating()
         var grant = Harness.grant
         grant.stallTimeoutMilliseconds = 5000
-        harness.session.replaceGrant(grant)
+        harness.session.replaceGrant(grant, at: harness.now)
         stall(harness, [stalled(1)])
         #expect(harness.session.deadline == Instant(nanoseconds: 5_000_000_000))
         grant.stallTimeoutMilliseconds = 50
-        harness.session.replaceGrant(grant)
+        harness.session.replaceGrant(grant, at: harness.now)
         stall(harness, [stalled(2)])
         #expect(harness.session.deadline == Instant(nanoseconds: 50_000_000))
         _ = harness.session.timeout(at: Instant(nanoseconds: 50_000_000))
         #expect(harness.backend.stalled == [StallTag(1)])
-        harness.session.replaceGrant(nil)
+        harness.session.replaceGrant(nil, at: harness.now)
         stall(harness, [stalled(3)])
         _ = harness.session.timeout(at: Instant(nanoseconds: 5_000_000_000))
         #expect(harness.backend.stalled == [StallTag(3)])

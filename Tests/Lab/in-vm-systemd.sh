@@ -2,6 +2,10 @@
 # Runs in the lab's virtual machine when systemd is its first process: the daemon as the service that `make install`
 # installs, with Backend=iommufd, as its own user. One line for each check.
 set -u
+# The image has few programs of its own.
+busybox mkdir -p /run/tools
+busybox --install -s /run/tools
+PATH=$PATH:/run/tools
 FIRST=0000:00:08.0
 client=/run/smmu-broker/client.sock admin=/run/smmu-broker/admin.sock
 
@@ -31,9 +35,6 @@ has_user() { [[ $(stat -c %U "/proc/$(show MainPID)") == smmu-broker ]]; }
 restarted() { is ActiveState active && [[ $(show MainPID) != "$1" && $(show MainPID) != 0 ]]; }
 journal_has() { [[ -n $(journalctl -q --no-pager -n 1 _SYSTEMD_UNIT=smmu-brokerd.service "$@") ]]; }
 journal_says() { [[ $(journalctl -q --no-pager -o cat _SYSTEMD_UNIT=smmu-brokerd.service) == *"$1"* ]]; }
-# The image has few programs of its own.
-grep() { busybox grep "$@"; }
-sed() { busybox sed "$@"; }
 devices_are_its() { udevadm settle; [[ $(stat -c %G /dev/iommu /dev/vfio/devices/vfio0 | sort -u) == smmu-broker ]]; }
 
 echo "== The daemon as a service of $(systemctl --version | head -n 1)"

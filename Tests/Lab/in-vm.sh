@@ -1,7 +1,11 @@
-#!/bin/sh
+#!/bin/bash
 # Runs in the lab's virtual machine, in the directory with the programs: binds the edu devices to vfio-pci, starts the
 # daemon with Backend=iommufd, and has everything checked. One line for each check; those who count are outside.
 set -u
+# The image has few programs of its own.
+busybox mkdir -p /run/tools
+busybox --install -s /run/tools
+PATH=$PATH:/run/tools
 FIRST=0000:00:08.0 SECOND=0000:00:09.0 THIRD=0000:01:00.0
 client=/run/smmu-broker/client.sock admin=/run/smmu-broker/admin.sock
 

@@ -23,7 +23,7 @@ extension String {
     }
 }
 
-public struct JSONEncoder {
+public final class JSONEncoder {
     public struct OutputFormatting: OptionSet, Sendable {
         public let rawValue: Int
         public init(rawValue: Int) { self.rawValue = rawValue }

@@ -52,8 +52,8 @@ struct Doctor: ParsableCommand {
         let findings =
             HostSurvey(files, needsHardware: needsHardware).findings() + [
                 service.memoryLock(answer), service.socket(.clientSocket, client), service.socket(.adminSocket, admin),
-                service.daemon(answer), service.catalog(), loaded.finding,
-            ]
+                service.daemon(answer),
+            ] + service.vmms(VMMProcess.all(at: admin, in: files)) + [service.catalog(), loaded.finding]
         let report = DoctorReport(backend: backend, findings: findings)
         print(json ? report.json.text(.pretty) : report.text(.ofOutput))
         if !report.isFine { throw ExitCode.failure }

@@ -68,6 +68,33 @@ check "killed, it is started again" soon restarted "$pid"
 check "and a VMM works again" ./lab-vmm again $client $FIRST
 check "reload" systemctl reload smmu-brokerd.service
 check "the journal has the reload" soon journal_says "onfiguration"
+
+# Control groups: the VMM has one of its own, the daemon its service's.
+echo "== Who pays for memory"
+vmm_group=/sys/fs/cgroup/vmm
+daemon_group=/sys/fs/cgroup/system.slice/smmu-brokerd.service
+mebibytes() { echo $(($(<"$1/memory.current") / 1048576)); }
+mkdir -p $vmm_group
+mkfifo /run/go
+(
+    echo $BASHPID >$vmm_group/cgroup.procs
+    exec ./lab-vmm memory $client $FIRST </run/go >memory.txt
+) &
+vmm=$!
+exec 3>/run/go
+check "a VMM has written half of 256 MiB" soon grep -q written memory.txt
+vmm_before=$(mebibytes $vmm_group) daemon_before=$(mebibytes $daemon_group)
+echo >&3
+check "all of it is mapped" soon grep -q mapped memory.txt
+vmm_more=$(($(mebibytes $vmm_group) - vmm_before)) daemon_more=$(($(mebibytes $daemon_group) - daemon_before))
+echo "--    written by the VMM: $vmm_before MiB of its group's; mapped: $vmm_more MiB more of its, $daemon_more MiB more of the daemon's"
+check "holes that are mapped are charged to the daemon's control group" test $daemon_more -ge 120
+check "and not to the VMM's" test $vmm_more -le 8
+kill -KILL $vmm
+wait $vmm
+is_paid_back() { [[ $(mebibytes $daemon_group) -le $((daemon_before + 16)) ]]; }
+check "it is the daemon's no more when the VMM is gone" soon is_paid_back
+exec 3>&-
 check "it stops" systemctl stop smmu-brokerd.service
 check "without a failure" is Result success
 systemctl --failed --no-legend --no-pager | sed 's/^/--    failed unit: /'

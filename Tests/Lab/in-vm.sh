@@ -78,6 +78,15 @@ sed 's/^\(ok    \|FAIL  \)/\1second: /' second.txt
 check "their sessions are gone" soon has_sessions 0
 check "no descriptor and no thread is left of them" soon is_as_before
 
+echo "== STEs that are replaced while three devices do DMA"
+check "the replacing VMM ends with status 0" ./lab-vmm replace $client $FIRST $SECOND $THIRD
+check "its session is gone" soon has_sessions 0
+
+echo "== What the broker costs, as ratios to a VMM without it"
+check "all of it can be measured" ./lab-vmm measure $client $FIRST $SECOND
+check "the session is gone" soon has_sessions 0
+check "nothing is left of what was replaced and measured" soon is_as_before
+
 echo "== A VMM that is killed while its device does DMA"
 round=0
 while [ $round -lt 3 ]; do

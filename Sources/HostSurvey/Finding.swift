@@ -11,6 +11,7 @@ package struct Finding: Hashable, Sendable {
     /// What was looked at. The names are part of the JSON.
     package enum Check: String, Hashable, Sendable, CaseIterable {
         case architecture, smmu, firmware, iommufd, kernel, device, groups, group, msiIsolation, memoryLock
+        case memoryMaximum
         case clientSocket, adminSocket, daemon, vmm, catalog, configuration
     }
 

@@ -51,6 +51,19 @@ import Testing
         #expect(!findings[0].advice.isEmpty || verdict == .unknown)
     }
 
+    @Test("A limit on the memory of the service is fatal for hardware") func memoryMaximum() throws {
+        let tree = try HostTree()
+        let service = ServiceSurvey(tree.files, needsHardware: true)
+        let path = "/sys/fs/cgroup/system.slice/smmu-brokerd.service/memory.max"
+        #expect(service.memoryMaximum().isEmpty)
+        try tree.add(path, "max\n")
+        #expect(service.memoryMaximum().isEmpty)
+        try tree.add(path, "67108864\n")
+        let limited = try #require(service.memoryMaximum().first)
+        #expect(limited.isFatal && limited.text.contains("67108864") && limited.advice.contains("MemoryMax="))
+        #expect(ServiceSurvey(tree.files, needsHardware: false).memoryMaximum().allSatisfy { !$0.isFatal })
+    }
+
     @Test("Sockets are there, are not, or are something else") func sockets() throws {
         let tree = try HostTree()
         let service = ServiceSurvey(tree.files, needsHardware: false)

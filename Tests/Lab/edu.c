@@ -64,12 +64,10 @@ static void start(struct edu *edu, uint64_t source, uint64_t target, uint64_t by
     set64(edu, COMMAND, command | START);
 }
 
-bool edu_busy(struct edu *edu) { return (*(volatile uint64_t *)(edu->bar + COMMAND) & START) != 0; }
-
 bool edu_wait(struct edu *edu) {
     const struct timespec millisecond = {.tv_nsec = 1000000};
     for (int tries = 0; tries < 10000; tries++) {
-        if (!edu_busy(edu))
+        if ((*(volatile uint64_t *)(edu->bar + COMMAND) & START) == 0)
             return true;
         nanosleep(&millisecond, NULL);
     }

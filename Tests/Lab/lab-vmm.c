@@ -1,12 +1,13 @@
 /*
  * lab-vmm WHAT SOCKET ADDRESS...: a VMM for a broker whose backend is iommufd, with the edu devices at these addresses.
  *
- * check    all checks with one device
- * hold     attaches it, lets it do DMA all the time, and waits to be killed
- * again    attaches it, and checks that it works: after its session before has ended in whatever way
- * replace  replaces STEs while all devices do DMA
- * measure  the first device through the broker, the second without it: which is how many times as fast
- * memory   maps 256 MiB of a file, the half of which was never written, and waits to be killed
+ * check      all checks with one device
+ * hold       attaches it, lets it do DMA all the time, and waits to be killed
+ * again      attaches it, and checks that it works: after its session before has ended in whatever way
+ * replace    replaces STEs while all devices do DMA
+ * measure    the first device through the broker, the second without it: which is how many times as fast
+ * memory     maps 256 MiB of a file, the half of which was never written, and waits to be killed
+ * allocated  the same, but the file has no holes
  *
  * Exit status 0 only if every check held.
  */
@@ -50,12 +51,12 @@ static void hold(struct vmm *vmm) {
 int main(int argc, char **argv) {
     static struct vmm vmm;
     if (argc < 4) {
-        fprintf(stderr, "usage: lab-vmm check|hold|again|replace|measure|memory SOCKET ADDRESS...\n");
+        fprintf(stderr, "usage: lab-vmm check|hold|again|replace|measure|memory|allocated SOCKET ADDRESS...\n");
         return 64;
     }
     const char *what = argv[1];
-    if (strcmp(what, "memory") == 0)
-        hold_memory(argv[2], argv[3]);
+    if (strcmp(what, "memory") == 0 || strcmp(what, "allocated") == 0)
+        hold_memory(argv[2], argv[3], what[0] == 'a');
     vmm_open(&vmm, argv[2], argv[3], what);
     if (strcmp(what, "hold") == 0)
         hold(&vmm);

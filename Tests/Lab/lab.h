@@ -81,7 +81,6 @@ bool edu_read(struct edu *edu, uint64_t iova, uint64_t bytes);
 bool edu_write(struct edu *edu, uint64_t iova, uint64_t bytes);
 /* Starts a transfer and leaves it to itself. */
 void edu_start_write(struct edu *edu, uint64_t iova, uint64_t bytes);
-bool edu_busy(struct edu *edu);
 bool edu_wait(struct edu *edu);
 /* The first MSI vector fires `event_fd`; -1: none again. 0, or -errno. */
 int edu_interrupts(struct edu *edu, int event_fd);
@@ -166,8 +165,8 @@ void check_detach(struct vmm *vmm);
 void check_replacement(struct vmm *vmm, int count, char **addresses);
 /* Beside the VMM, and in turns with it, the device at this address without the broker. */
 void measure(struct vmm *vmm, const char *address);
-/* Does not return. */
-void hold_memory(const char *socket, const char *address) __attribute__((noreturn));
+/* Maps memory, with holes or without, when there is a line on standard input. */
+void hold_memory(const char *socket, const char *address, bool allocated) __attribute__((noreturn));
 
 /* ---- A device without the broker (direct.c) ---------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
-/* memory.c: memory of which the half is holes, for who looks at which control group pays for what. */
+/* memory.c: memory of which the half may be holes, for whoever looks at which control group pays for what. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +13,7 @@
 
 static struct smmu_broker_client broker;
 
-void hold_memory(const char *socket, const char *address) {
+void hold_memory(const char *socket, const char *address, bool allocated) {
     struct smmu_broker_hello_reply hello;
     struct smmu_broker_vsmmu_create_reply smmu;
     const uint32_t access = SMMU_BROKER_MEMORY_READ | SMMU_BROKER_MEMORY_WRITE;
@@ -23,6 +24,8 @@ void hold_memory(const char *socket, const char *address) {
     need("a file of memory", bytes != MAP_FAILED, "%s", strerror(errno));
     for (uint64_t offset = 0; offset < SIZE / 2; offset += 4096)
         bytes[offset] = 1;
+    if (allocated && fallocate(fd, 0, 0, (off_t)SIZE) != 0)
+        need("memory can be allocated", false, "%s", strerror(errno));
     need("the broker listens", smmu_broker_connect(&broker, socket) == 0, "%s", strerror(errno));
     int result = smmu_broker_client_hello(&broker, "memory", 0, &hello);
     need("HELLO", result == 0, "%s", smmu_broker_error_text(&broker));

@@ -224,6 +224,7 @@ void check_guest_queue(struct vmm *vmm) {
 void check_other_stes(struct vmm *vmm) {
     uint64_t ste[8];
     struct smmu_broker_context context = {0};
+    vmm_drain(vmm);
     make_ste(ste, STE_BYPASS, 0);
     int result = vmm_set_ste(vmm, ste, &context);
     check("an STE that bypasses: IOVA is IPA",

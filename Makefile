@@ -14,7 +14,7 @@ LAB_PREBUILT ?=
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
-CHECKS := layers sizes unsafe words links units coverage promises
+CHECKS := layers sizes unsafe words links units coverage promises assumptions
 # The status of `make systemd-test` where it cannot be done.
 SKIP_STATUS ?= 0
 DEMO_PROGRAMS := smmu-brokerd smmuctl vmm-example
@@ -68,7 +68,7 @@ lint: ## Check the format of all Swift sources
 format: ## Bring all Swift sources into the one format
 	$(SWIFT) format --in-place --recursive --parallel $(LINTED)
 
-checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules and promises
+checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules, promises, assumptions
 	@export PYTHONDONTWRITEBYTECODE=1; failed=""; \
 	python3 Tests/Checks/selftest.py --quiet || failed+=" selftest"; \
 	for check in $(CHECKS); do \

@@ -82,6 +82,7 @@ mkfifo /run/go
 mebibytes() { echo $(($(<"$1/memory.current") / 1048576)); }
 # A VMM that has written half of 256 MiB, or allocated the rest as well, and at `go` has all of it mapped.
 hold_memory() {
+    rm -f memory.txt
     (
         echo $BASHPID >$vmm_group/cgroup.procs
         exec ./lab-vmm "$1" $client $FIRST </run/go >memory.txt

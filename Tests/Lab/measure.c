@@ -36,6 +36,15 @@ static uint64_t unmap_by_broker(void) {
     return since(start);
 }
 
+/* What of it is the way to the daemon and back: the emulated processor pays most for a change of process. */
+static uint64_t ask_for_nothing(void) {
+    uint64_t start = now();
+    int result = smmu_broker_client_commands(vmm->broker, vmm->smmu.vsmmu, &unmap[UNMAPPED_PAGES], 1, NULL);
+    if (result != 0)
+        need("COMMANDS", false, "%s", smmu_broker_error_text(vmm->broker));
+    return since(start);
+}
+
 /* One at a time, as QEMU and OpenVMM do with a guest that has no range invalidation. */
 static uint64_t unmap_one_by_one(void) {
     uint64_t start = now();
@@ -89,7 +98,8 @@ static uint64_t fault(struct edu *edu, int fd) {
     int ready = poll(&wait, 1, 5000);
     uint64_t heard = machine_clock();
     uint64_t due = (told / millisecond + 100) * millisecond;
-    need("a fault is heard of", ready == 1 && heard > due, "%d", ready);
+    if (ready != 1 || heard <= due)
+        need("a fault is heard of", false, "%d", ready);
     edu_wait(edu);
     /* Somebody else had the processor in between. */
     return after / millisecond == told / millisecond ? heard - due : fault(edu, fd);
@@ -152,6 +162,7 @@ void measure(struct vmm *the_vmm, const char *address) {
 
     compare_in_turns("511 pages unmapped: 511 ioctls directly, to one COMMANDS", unmap_one_by_one, unmap_by_broker);
     compare_in_turns("511 pages unmapped: one COMMANDS, to one ioctl directly", unmap_by_broker, unmap_at_once);
+    compare_in_turns("511 pages unmapped: one COMMANDS, to one of CMD_SYNC alone", unmap_by_broker, ask_for_nothing);
     compare_in_turns("an STE replaced: STE_SET, to allocate, attach, destroy", replace_by_broker, replace_directly);
     compare_in_turns("a fault: to the broker's subscriber, to a reader of the vEVENTQ", fault_by_broker, fault_directly);
     direct_close(&direct);

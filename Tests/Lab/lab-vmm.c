@@ -32,6 +32,7 @@ static void check_all(struct vmm *vmm) {
     check_interrupts(vmm);
     check_reset(vmm);
     check_detach(vmm);
+    check_denied(vmm);
     check("event numbers have had no gap", vmm->gaps == 0, "%u gaps", vmm->gaps);
 }
 

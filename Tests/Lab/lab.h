@@ -160,6 +160,7 @@ void check_stage2(struct vmm *vmm);
 void check_interrupts(struct vmm *vmm);
 void check_reset(struct vmm *vmm);
 void check_detach(struct vmm *vmm);
+void check_denied(struct vmm *vmm);
 
 /* The VMM's device is the first of these addresses. */
 void check_replacement(struct vmm *vmm, int count, char **addresses);

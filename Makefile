@@ -14,12 +14,12 @@ LAB_PREBUILT ?=
 FUZZ_BUILD := .build-fuzz
 FUZZ_CORPUS := Tests/Fuzz/corpus
 LINTED := Package.swift Sources Tests
-CHECKS := layers sizes unsafe words links units coverage promises
+CHECKS := layers sizes unsafe words links units coverage promises assumptions
 # The status of `make systemd-test` where it cannot be done.
 SKIP_STATUS ?= 0
 DEMO_PROGRAMS := smmu-brokerd smmuctl vmm-example
-DEBIAN_PACKAGES := git groff-base libsystemd-dev make mmdebstrap python3 systemd systemd-container valgrind \
-    xz-utils
+DEBIAN_PACKAGES := cpio git groff-base libsystemd-dev make mmdebstrap python3 systemd systemd-container valgrind \
+    xz-utils zstd
 
 # Where `make install` puts things, below DESTDIR. BUILD_DIR has the programs.
 DESTDIR ?=
@@ -68,7 +68,7 @@ lint: ## Check the format of all Swift sources
 format: ## Bring all Swift sources into the one format
 	$(SWIFT) format --in-place --recursive --parallel $(LINTED)
 
-checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules and promises
+checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, coverage of the rules, promises, assumptions
 	@export PYTHONDONTWRITEBYTECODE=1; failed=""; \
 	python3 Tests/Checks/selftest.py --quiet || failed+=" selftest"; \
 	for check in $(CHECKS); do \
@@ -76,7 +76,7 @@ checks: ## Run the checks of Tests/Checks: layers, sizes, unsafe code, links, co
 	done; \
 	if [[ -n $$failed ]]; then echo "checks failed:$$failed" >&2; exit 1; fi
 
-lab: ## Check the broker on a real kernel, in a virtual machine (LAB_PREBUILT=DIR: kernel, images, emulator)
+lab: ## Check the broker on a real kernel, in a virtual machine (LAB_PREBUILT=DIR has its kernel and image)
 	@LAB_PREBUILT="$(LAB_PREBUILT)" Tests/Lab/lab.sh
 
 demo: install-deps ## Show the broker at work on a recorded guest: installs what is missing, builds, runs (no hardware needed)

@@ -120,6 +120,8 @@ let package = Package(
         // What tests are made with. The first two are yardsticks: they share nothing with what they measure.
         .target(name: "NaiveWalker", path: "Tests/Support/NaiveWalker", swiftSettings: fuzzed),
         .target(name: "Scenarios", path: "Tests/Support/Scenarios", swiftSettings: fuzzed),
+        .target(
+            name: "CSeccompProbe", dependencies: ["CSMMUBroker"], path: "Tests/Support/CSeccompProbe", cSettings: c),
         .target(name: "CaptureFixtures", path: "Tests/Support/CaptureFixtures", swiftSettings: swift),
         .target(
             name: "ModelMachine", dependencies: ["SMMUv3", "SMMUModel"], path: "Tests/Support/ModelMachine",
@@ -152,7 +154,7 @@ let package = Package(
             swiftSettings: swift),
         .testTarget(name: "LinuxSystemTests", dependencies: ["LinuxSystem"], swiftSettings: swift),
         .testTarget(
-            name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "LinuxSystem", "SMMUv3"],
+            name: "CSMMUBrokerTests", dependencies: ["CSMMUBroker", "CSeccompProbe", "LinuxSystem", "SMMUv3"],
             swiftSettings: swift),
         .testTarget(name: "HostSurveyTests", dependencies: ["HostSurvey", "LinuxSystem"], swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "LinuxSystem"], swiftSettings: swift),

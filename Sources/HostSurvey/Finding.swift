@@ -11,7 +11,8 @@ package struct Finding: Hashable, Sendable {
     /// What was looked at. The names are part of the JSON.
     package enum Check: String, Hashable, Sendable, CaseIterable {
         case architecture, smmu, firmware, iommufd, kernel, device, groups, group, msiIsolation, memoryLock
-        case clientSocket, adminSocket, daemon, catalog, configuration
+        case memoryMaximum
+        case clientSocket, adminSocket, daemon, vmm, catalog, configuration
     }
 
     package var check: Check

@@ -85,6 +85,16 @@ package struct ServiceSurvey: Sendable {
         return line.dropFirst(name.count).split(separator: " ").first.map(String.init)
     }
 
+    /// Memory that a VM has and never wrote is charged to the control group of who maps it for the device, the daemon's:
+    /// with a limit there, a large VM has the daemon killed. Nothing is said where there is none.
+    package func memoryMaximum() -> [Finding] {
+        let path = "/sys/fs/cgroup/system.slice/smmu-brokerd.service/memory.max"
+        guard let limit = files.text(path)?.split(separator: "\n").first, limit != "max" else { return [] }
+        let text = "The service may have only \(limit) bytes of memory"
+        let advice = "Take MemoryMax= from smmu-brokerd.service: VMs' memory may be charged to it, and have it killed."
+        return [Finding(.memoryMaximum, .missing, needed: needsHardware, text, advice: advice)]
+    }
+
     /// The last assignment of the unit and its drop-ins; /etc hides /usr/lib.
     private func unitLimit() -> String? {
         let unit = "smmu-brokerd.service"

@@ -27,3 +27,18 @@ extension DaemonAnswer {
         }
     }
 }
+
+extension VMMProcess {
+    /// Of the sessions that whoever listens at `socket` has; none if it does not say.
+    static func all(at socket: String, in files: HostFiles) -> [VMMProcess] {
+        guard files.exists(socket) else { return [] }
+        do throws(BrokerError) {
+            let client = try AdminClient(connectingTo: files.path(socket))
+            client.timeout = 2000
+            return try client.sessions().map { VMMProcess(pid: $0.pid, vm: $0.vm?.description ?? "without a name") }
+        } catch {
+            // Why it does not, the line on the daemon says.
+            return []
+        }
+    }
+}

@@ -49,11 +49,13 @@ struct Doctor: ParsableCommand {
         let (client, admin) = (loaded.configuration.clientSocket, loaded.configuration.adminSocket)
         let answer = DaemonAnswer(at: admin, in: files)
         let service = ServiceSurvey(files, needsHardware: needsHardware)
-        let findings =
-            HostSurvey(files, needsHardware: needsHardware).findings() + [
-                service.memoryLock(answer), service.socket(.clientSocket, client), service.socket(.adminSocket, admin),
-                service.daemon(answer), service.catalog(), loaded.finding,
-            ]
+        var findings = HostSurvey(files, needsHardware: needsHardware).findings()
+        findings += [service.memoryLock(answer)] + service.memoryMaximum()
+        findings += [
+            service.socket(.clientSocket, client), service.socket(.adminSocket, admin), service.daemon(answer),
+        ]
+        findings += service.vmms(VMMProcess.all(at: admin, in: files))
+        findings += [service.catalog(), loaded.finding]
         let report = DoctorReport(backend: backend, findings: findings)
         print(json ? report.json.text(.pretty) : report.text(.ofOutput))
         if !report.isFine { throw ExitCode.failure }

@@ -239,6 +239,10 @@ int main(int argc, char **argv) {
     }
     int ram_fd = make_ram();
     int events = set_up(argc > 1 ? argv[1] : "/run/smmu-broker/client.sock", argc > 2 ? argv[2] : "model", ram_fd);
+    /* All devices are attached: it needs to attach none by itself. A kernel without seccomp cannot be asked for that. */
+    int denied = smmu_broker_deny_attach();
+    if (denied != -EINVAL && denied != -ENOSYS)
+        done(denied, "give up attaching devices to anything else");
 
     build_stage1(smmu.advertised.idr[5] & 7);
     const struct smmu_broker_stream_table table = {

@@ -57,6 +57,28 @@ class SwiftCode(unittest.TestCase):
         self.assertEqual(tree.swift_code('"""\n"a" b\n"""; c').split(), ['"""', '""";', "c"])
 
 
+class Assumptions(Planted):
+    HEAD = "| assumption | check |\n|---|---|\n"
+
+    def setUp(self):
+        super().setUp()
+        self.write("Tests/Lab/a.c", 'check("it ends", true);\n')
+        self.write("Tests/Lab/b.sh", 'check "round $round: it starts" true\ncheck "vfio-pci has $device" true\n')
+
+    def test_all_are_there(self):
+        self.write("docs/kernel-assumptions.md",
+                   self.HEAD + "| `of code` | `it ends`, `round N: it starts` |\n| b | `vfio-pci has 0000:00:08.0`, `it …` |\n")
+        self.passes("assumptions")
+
+    def test_one_that_is_not(self):
+        self.write("docs/kernel-assumptions.md", self.HEAD + "| a | `it ends`, `it goes on` |\n")
+        self.fails("assumptions", "kernel-assumptions.md:3: the lab has no check `it goes on`")
+
+    def test_a_page_without_names(self):
+        self.write("docs/kernel-assumptions.md", self.HEAD)
+        self.fails("assumptions", "no check is named")
+
+
 class Promises(Planted):
     def setUp(self):
         super().setUp()

@@ -31,6 +31,39 @@ import Testing
         #expect(!ServiceSurvey(tree.files, needsHardware: false).memoryLock(running).isFatal)
     }
 
+    @Test(
+        "Whether a VMM has seccomp filters is told, and not which",
+        arguments: [
+            (nil, Finding.Verdict.unknown, "cannot be read"),
+            ("Seccomp:\t0\nSeccomp_filters:\t0\n", .missing, "no seccomp filter"),
+            ("Seccomp:\t2\nSeccomp_filters:\t3\n", .note, "3 seccomp filters"),
+            ("Seccomp:\t2\nSeccomp_filters:\t1\n", .note, "1 seccomp filter;"),
+            ("Seccomp:\t2\n", .note, "seccomp filters"),
+        ] as [(String?, Finding.Verdict, String)])
+    func filters(status: String?, verdict: Finding.Verdict, text: String) throws {
+        let tree = try HostTree()
+        if let status { try tree.add("/proc/7/status", "Name:\tvmm\n" + status) }
+        let findings = ServiceSurvey(tree.files, needsHardware: true).vmms([VMMProcess(pid: 7, vm: "vm1")])
+        #expect(findings.map(\.verdict) == [verdict])
+        #expect(findings[0].text.hasPrefix("The VMM of vm1 (process 7) has "))
+        #expect(findings[0].text.contains(text))
+        #expect(!findings[0].isFatal)
+        #expect(!findings[0].advice.isEmpty || verdict == .unknown)
+    }
+
+    @Test("A limit on the memory of the service is fatal for hardware") func memoryMaximum() throws {
+        let tree = try HostTree()
+        let service = ServiceSurvey(tree.files, needsHardware: true)
+        let path = "/sys/fs/cgroup/system.slice/smmu-brokerd.service/memory.max"
+        #expect(service.memoryMaximum().isEmpty)
+        try tree.add(path, "max\n")
+        #expect(service.memoryMaximum().isEmpty)
+        try tree.add(path, "67108864\n")
+        let limited = try #require(service.memoryMaximum().first)
+        #expect(limited.isFatal && limited.text.contains("67108864") && limited.advice.contains("MemoryMax="))
+        #expect(ServiceSurvey(tree.files, needsHardware: false).memoryMaximum().allSatisfy { !$0.isFatal })
+    }
+
     @Test("Sockets are there, are not, or are something else") func sockets() throws {
         let tree = try HostTree()
         let service = ServiceSurvey(tree.files, needsHardware: false)

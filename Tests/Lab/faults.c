@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "CIOMMUFD.h"
 #include "lab.h"
 
 enum { C_BAD_CD = 0x0a, F_TRANSLATION = 0x10, F_PERMISSION = 0x13 };
@@ -193,4 +195,22 @@ void check_detach(struct vmm *vmm) {
     result = vmm_set_ste(vmm, ste, NULL);
     int reached = vmm_which(vmm, IOVA(17), 17, 18, IOVA(SCRATCH));
     check("attached again it translates", result == 0 && reached == 17, "result %d, page %d", result, reached);
+}
+
+/* The last: it cannot be taken back. */
+void check_denied(struct vmm *vmm) {
+    struct cvfio_device_attach_iommufd_pt attach = {.argsz = sizeof attach, .pt_id = UINT32_MAX};
+    struct cvfio_device_detach_iommufd_pt detach = {.argsz = sizeof detach};
+    int before = ioctl(vmm->edu.device, CVFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0 ? 0 : errno;
+    int result = smmu_broker_deny_attach();
+    int attached = ioctl(vmm->edu.device, CVFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0 ? 0 : errno;
+    int detached = ioctl(vmm->edu.device, CVFIO_DEVICE_DETACH_IOMMUFD_PT, &detach) == 0 ? 0 : errno;
+    check("a VMM can give up attaching and detaching its device",
+        before == ENOENT && result == 0 && attached == EPERM && detached == EPERM, "%d before, %d, then %d and %d", before,
+        result, attached, detached);
+    int reached = vmm_which(vmm, IOVA(18), 18, 19, IOVA(SCRATCH));
+    int fd = eventfd(0, EFD_CLOEXEC);
+    int interrupts = edu_interrupts(&vmm->edu, fd);
+    close(fd);
+    check("and keeps the rest of it", reached == 18 && interrupts == 0, "page %d, interrupts %d", reached, interrupts);
 }

@@ -1,7 +1,11 @@
-#!/bin/sh
+#!/bin/bash
 # Runs in the lab's virtual machine, in the directory with the programs: binds the edu devices to vfio-pci, starts the
 # daemon with Backend=iommufd, and has everything checked. One line for each check; those who count are outside.
 set -u
+# The image has few programs of its own.
+busybox mkdir -p /run/tools
+busybox --install -s /run/tools
+PATH=$PATH:/run/tools
 FIRST=0000:00:08.0 SECOND=0000:00:09.0 THIRD=0000:01:00.0
 client=/run/smmu-broker/client.sock admin=/run/smmu-broker/admin.sock
 
@@ -73,6 +77,18 @@ sed 's/^\(ok    \|FAIL  \)/\1first: /' first.txt
 sed 's/^\(ok    \|FAIL  \)/\1second: /' second.txt
 check "their sessions are gone" soon has_sessions 0
 check "no descriptor and no thread is left of them" soon is_as_before
+
+echo "== STEs that are replaced while three devices do DMA"
+check "the replacing VMM ends with status 0" ./lab-vmm replace $client $FIRST $SECOND $THIRD
+check "its session is gone" soon has_sessions 0
+
+echo "== What the broker costs, as ratios to a VMM without it"
+# All of the daemon's threads but the session's, which is started by one of them, sleep.
+taskset -p 2 $daemon >>taskset.txt
+check "all of it can be measured" taskset 2 ./lab-vmm measure $client $FIRST $SECOND
+taskset -p 3 $daemon >>taskset.txt
+check "the session is gone" soon has_sessions 0
+check "nothing is left of what was replaced and measured" soon is_as_before
 
 echo "== A VMM that is killed while its device does DMA"
 round=0

@@ -1,9 +1,13 @@
 /*
- * lab-vmm [check|hold|again] SOCKET ADDRESS: a VMM for a broker whose backend is iommufd.
+ * lab-vmm WHAT SOCKET ADDRESS...: a VMM for a broker whose backend is iommufd, with the edu devices at these addresses.
  *
- * check  all checks with the edu device at this PCI address
- * hold   attaches it, lets it do DMA all the time, and waits to be killed
- * again  attaches it, and checks that it works: after its session before has ended in whatever way
+ * check      all checks with one device
+ * hold       attaches it, lets it do DMA all the time, and waits to be killed
+ * again      attaches it, and checks that it works: after its session before has ended in whatever way
+ * replace    replaces STEs while all devices do DMA
+ * measure    the first device through the broker, the second without it: which is how many times as fast
+ * memory     maps 256 MiB of a file, the half of which was never written, and waits to be killed
+ * allocated  the same, but the file has no holes
  *
  * Exit status 0 only if every check held.
  */
@@ -13,8 +17,6 @@
 
 #include "lab.h"
 
-enum { REPLACING_SECONDS = 6 };
-
 static void check_all(struct vmm *vmm) {
     check_bypass(vmm);
     check_dma(vmm);
@@ -22,7 +24,6 @@ static void check_all(struct vmm *vmm) {
     check_context_descriptors(vmm);
     check_batches(vmm);
     check_guest_queue(vmm);
-    check_replacement(vmm, REPLACING_SECONDS);
     check_other_stes(vmm);
     check_faults(vmm);
     check_overflow(vmm);
@@ -31,6 +32,7 @@ static void check_all(struct vmm *vmm) {
     check_interrupts(vmm);
     check_reset(vmm);
     check_detach(vmm);
+    check_denied(vmm);
     check("event numbers have had no gap", vmm->gaps == 0, "%u gaps", vmm->gaps);
 }
 
@@ -49,15 +51,22 @@ static void hold(struct vmm *vmm) {
 
 int main(int argc, char **argv) {
     static struct vmm vmm;
-    if (argc != 4) {
-        fprintf(stderr, "usage: lab-vmm check|hold|again SOCKET ADDRESS\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: lab-vmm check|hold|again|replace|measure|memory|allocated SOCKET ADDRESS...\n");
         return 64;
     }
-    vmm_open(&vmm, argv[2], argv[3], argv[1]);
-    if (strcmp(argv[1], "hold") == 0)
+    const char *what = argv[1];
+    if (strcmp(what, "memory") == 0 || strcmp(what, "allocated") == 0)
+        hold_memory(argv[2], argv[3], what[0] == 'a');
+    vmm_open(&vmm, argv[2], argv[3], what);
+    if (strcmp(what, "hold") == 0)
         hold(&vmm);
-    else if (strcmp(argv[1], "again") == 0)
+    else if (strcmp(what, "again") == 0)
         check_dma(&vmm);
+    else if (strcmp(what, "replace") == 0)
+        check_replacement(&vmm, argc - 3, argv + 3);
+    else if (strcmp(what, "measure") == 0 && argc == 5)
+        measure(&vmm, argv[4]);
     else
         check_all(&vmm);
     vmm_close(&vmm);

@@ -143,7 +143,7 @@ int vmm_which(struct vmm *vmm, uint64_t iova, int one, int other, uint64_t scrat
 #define SYNC UINT64_C(0x46)
 #define LEAF UINT64_C(1)
 
-/* ---- The checks (translation.c, faults.c) ------------------------------------------------------------------------ */
+/* ---- The checks (translation.c, replacement.c, faults.c, memory.c, measure.c) ------------------------------------- */
 
 void check_bypass(struct vmm *vmm);
 void check_dma(struct vmm *vmm);
@@ -151,7 +151,6 @@ void check_invalidation(struct vmm *vmm);
 void check_context_descriptors(struct vmm *vmm);
 void check_batches(struct vmm *vmm);
 void check_guest_queue(struct vmm *vmm);
-void check_replacement(struct vmm *vmm, int seconds);
 void check_other_stes(struct vmm *vmm);
 
 void check_faults(struct vmm *vmm);
@@ -161,5 +160,35 @@ void check_stage2(struct vmm *vmm);
 void check_interrupts(struct vmm *vmm);
 void check_reset(struct vmm *vmm);
 void check_detach(struct vmm *vmm);
+void check_denied(struct vmm *vmm);
+
+/* The VMM's device is the first of these addresses. */
+void check_replacement(struct vmm *vmm, int count, char **addresses);
+/* Beside the VMM, and in turns with it, the device at this address without the broker. */
+void measure(struct vmm *vmm, const char *address);
+/* Maps memory, with holes or without, when there is a line on standard input. */
+void hold_memory(const char *socket, const char *address, bool allocated) __attribute__((noreturn));
+
+/* ---- A device without the broker (direct.c) ---------------------------------------------------------------------- */
+
+/* What a VMM has that holds /dev/iommu by itself. */
+struct direct {
+    struct edu edu;
+    int iommu;
+    int events; /* of the vEVENTQ */
+    uint32_t device;
+    uint32_t viommu;
+    uint32_t nested;
+};
+
+/* Memory as the VMM has it, and a stage 1. Whatever fails ends the program. */
+void direct_open(struct direct *direct, const char *address, int ram, uint32_t vsid, const uint64_t ste[8]);
+/* Replaces the stage 1, as Linux wants it: a new one, attached, and then the old one destroyed. */
+void direct_set_ste(struct direct *direct, const uint64_t ste[8]);
+/* So many commands in one call. */
+void direct_invalidate(struct direct *direct, const struct smmu_broker_command *commands, uint32_t count);
+/* Takes the records that are there; how many. */
+uint32_t direct_drain(struct direct *direct);
+void direct_close(struct direct *direct);
 
 #endif

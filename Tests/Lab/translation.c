@@ -1,10 +1,7 @@
 /* translation.c: what reaches memory, and what is dropped when the guest says so. */
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lab.h"
 
@@ -224,65 +221,10 @@ void check_guest_queue(struct vmm *vmm) {
 
 /* ---- STEs -------------------------------------------------------------------------------------------------------- */
 
-struct traffic {
-    struct vmm *vmm;
-    atomic_bool stop;
-    uint32_t transfers;
-    uint32_t wrong;
-};
-
-/* DMA of whole pages until it is told to stop. Both trees have the same pages. */
-static void *transfer(void *argument) {
-    struct traffic *traffic = argument;
-    for (uint32_t page = 0; !atomic_load(&traffic->stop); page = (page + 1) % 16) {
-        memset(ram_at(PAGE(SCRATCH)), 0, 4096);
-        struct edu *edu = &traffic->vmm->edu;
-        bool done = edu_read(edu, IOVA(page), 4096) && edu_write(edu, IOVA(SCRATCH), 4096);
-        if (!done || !holds(PAGE(SCRATCH), page, 4096))
-            traffic->wrong++;
-        traffic->transfers += 2;
-    }
-    return NULL;
-}
-
-void check_replacement(struct vmm *vmm, int seconds) {
-    struct traffic traffic = {.vmm = vmm};
-    uint64_t stes[2][8];
-    uint32_t replaced = 0;
-    uint32_t refused = 0;
-    make_ste(stes[0], STE_STAGE1, CD_A);
-    make_ste(stes[1], STE_STAGE1, CD_B);
-    for (int page = 0; page < 16; page++)
-        set_page(&vmm->b, IOVA(page), map_to(page));
-    vmm_command(vmm, TLBI_NH_ALL, 0);
-    vmm_drain(vmm);
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, transfer, &traffic) != 0)
-        need("a thread can be started", false, "%s", "");
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    for (time_t end = now.tv_sec + seconds; now.tv_sec < end; clock_gettime(CLOCK_MONOTONIC, &now)) {
-        replaced++;
-        if (vmm_set_ste(vmm, stes[replaced & 1], NULL) != 0)
-            refused++;
-        if (replaced % 16 == 0 && vmm_command(vmm, TLBI_NH_ALL, 0) != 0)
-            refused++;
-    }
-    atomic_store(&traffic.stop, true);
-    pthread_join(thread, NULL);
-    note("%u STEs replaced in %d s under %u transfers of 4 KiB", replaced, seconds, traffic.transfers);
-    check("replacing STEs under DMA: every transfer is right",
-        traffic.wrong == 0 && refused == 0 && traffic.transfers > 10 && replaced > 10, "%u wrong, %u refused",
-        traffic.wrong, refused);
-    uint64_t events = vmm_drain(vmm);
-    check("replacing STEs under DMA: no event", events == 0, "%llu events", (unsigned long long)events);
-    vmm_set_ste(vmm, stes[0], NULL);
-    vmm_command(vmm, TLBI_NH_ALL, 0);
-}
-
 void check_other_stes(struct vmm *vmm) {
     uint64_t ste[8];
     struct smmu_broker_context context = {0};
+    vmm_drain(vmm);
     make_ste(ste, STE_BYPASS, 0);
     int result = vmm_set_ste(vmm, ste, &context);
     check("an STE that bypasses: IOVA is IPA",

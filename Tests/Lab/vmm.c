@@ -148,7 +148,7 @@ bool vmm_event(struct vmm *vmm, struct event *event, int milliseconds) {
 uint64_t vmm_drain(struct vmm *vmm) {
     struct event event;
     uint64_t count = 0;
-    while (vmm_event(vmm, &event, 50))
+    while (vmm_event(vmm, &event, 200))
         count++;
     return count;
 }

@@ -24,19 +24,11 @@ missing() {
     unshare --mount mount -t tmpfs tmpfs /mnt 2>/dev/null || { echo "mounting is not allowed here"; return; }
     [[ ! -d $base ]] || return 0
     local mirror
-    mirror=$(debian_mirror)
-    [[ -n $mirror ]] || { echo "apt knows no mirror of Debian"; return; }
+    mirror=$(Tests/Support/debian-mirror) || { echo "apt knows no mirror of Debian"; return; }
     python3 - "$mirror/dists/$suite/Release" <<'PYTHON' 2>/dev/null || echo "Debian's packages cannot be reached"
 import sys, urllib.request
 urllib.request.urlopen(sys.argv[1], timeout=10).read(1)
 PYTHON
-}
-
-# Where apt takes this machine's packages from; nothing if it does not say.
-debian_mirror() {
-    local mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -v security | grep debian | head -n 1) || true
-    echo "${mirror%/}"
 }
 
 # A Debian of a few packages, put into its place when it is whole.
@@ -49,7 +41,7 @@ make_base() {
     if ! mmdebstrap --quiet --variant=minbase --include="$packages" --aptopt='Acquire::Languages "none"' \
         --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        "$suite" "$unfinished/tree" "$(debian_mirror)"; then
+        "$suite" "$unfinished/tree" "$(Tests/Support/debian-mirror)"; then
         rm -rf "$unfinished"
         return 1
     fi

@@ -171,6 +171,34 @@ int smmu_broker_client_dma_write(
     struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid, uint64_t iova, uint32_t ssid, uint32_t flags,
     const void *data, uint32_t size, struct smmu_broker_access_reply *reply);
 
+/* ---- What a VMM had better not be able to do --------------------------------------------------------------------- */
+
+/*
+ * The vfio device of DEVICE_ATTACH is more than registers and interrupts: whoever holds it can attach it to anything in
+ * its session's iommufd, the stage 2 without stage 1 say, or detach it. It never gets at memory outside its session, but
+ * a VMM that is taken over can undo what the guest and the broker have agreed on. A VMM has no need of that: it can give
+ * up the three ioctls that do it, for good.
+ *
+ * Denies VFIO_DEVICE_BIND_IOMMUFD, VFIO_DEVICE_ATTACH_IOMMUFD_PT and VFIO_DEVICE_DETACH_IOMMUFD_PT (EPERM) to all
+ * threads of this process and to all that they start, by seccomp, and sets no_new_privs for them, so that no program
+ * they run gains privileges by its set-user-ID bit or capabilities. Neither can be taken back. Everything else stays
+ * allowed; rules that are there, or come later, hold as well. It has to come after what this process attaches to an
+ * iommufd of its own. Descriptors that were passed to other processes are not concerned.
+ *
+ * -EBUSY: another thread has rules of its own, nothing was done but no_new_privs; call this before there are such
+ * threads. -ENOSYS: a processor that is neither x86-64 nor aarch64. -EINVAL: a kernel without seccomp.
+ */
+int smmu_broker_deny_attach(void);
+
+/*
+ * The same rule as a program of classic BPF, for a VMM or its launcher that installs seccomp rules by itself (struct
+ * sock_filter of linux/filter.h). It knows the 32-bit ABIs of both processors too. Returns the number of instructions,
+ * or -ENOBUFS when there is no room for SMMU_BROKER_SECCOMP_RULE_LENGTH.
+ */
+#define SMMU_BROKER_SECCOMP_RULE_LENGTH 20
+struct sock_filter;
+int smmu_broker_seccomp_rule(struct sock_filter *instructions, uint32_t capacity);
+
 /* ---- Guest memory and the stream table --------------------------------------------------------------------------- */
 
 /*

@@ -73,7 +73,7 @@ package struct ConfigurationKey: Hashable, Sendable {
         faultBurst, faultInterval,
         outputAddressBits, granules, smmuPASIDBits, smmuATS, stalls, rangeInvalidation, asid16Bit,
         smmu, streamID, ats, pasidBits, template, instances,
-        user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts, stallTimeout,
-        faultPolicy, faultStorm, atcTimeouts, faultSample, parkReturn, parkTime, maximumParkTime,
+        user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts,
+        faultPolicy, faultStorm, atcTimeouts, faultSample, parkReturn, parkTime, maximumParkTime, stallTimeout,
     ]
 }

@@ -35,6 +35,13 @@ private final class StormySession {
         var (reads, records) = (0, 0)
     }
 
+    /// For which no number of faults is a storm, of which the owner would be told by packets of its own.
+    private static let grant: Grant = {
+        var grant = Grant(name: "tests", users: [0], devices: ["*"])
+        grant.faults.storm.count = .max
+        return grant
+    }()
+
     init() throws {
         let configuration = Configuration.open()
         let made = Shared<Made?>(nil)
@@ -50,7 +57,7 @@ private final class StormySession {
         client = RawClient(adopting: SeqPacketSocket(adopting: try pair.first.fd.duplicate()))
         let owner = SessionOwner(
             id: SessionID(1), peer: PeerIdentity(pid: 1, uid: 0, gid: 0),
-            grant: .given(Grant(name: "tests", users: [0], devices: ["*"])))
+            grant: .given(Self.grant))
         session = try SessionLoop(owner, SeqPacketSocket(adopting: try pair.second.fd.duplicate()), setup)
         let parts = try #require(made.value)
         backend = parts.backend

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that every check that docs/kernel-assumptions.md names is one of the lab's.
 
-Names stand in backticks in the last column of its table. In them `…` is anything, N a number, and a PCI address the one
+Names stand in backticks in the last column of the tables where that column is called "check". In them `…` is anything, N a number, and a PCI address the one
 that a script has in a variable; a name that ends in `:` is the beginning of many. A name counts as there when a file of
 the lab contains it.
 """
@@ -11,6 +11,7 @@ import sys
 
 import tree
 
+TABLE = re.compile(r"^\|.*\| check \|\n((?:\|.*\|\n?)*)", re.M)
 ROW = re.compile(r"^\|.*\|([^|]*)\|$", re.M)
 NAME = re.compile(r"`([^`]+)`")
 VARIABLE = re.compile(r"\b(?:N|[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?!\w)")
@@ -26,8 +27,8 @@ def pattern(name):
 
 def named(page):
     """Each name, and the line on which it stands."""
-    for row in ROW.finditer(page):
-        if not set(row.group(1)) <= set("- "):
+    for table in TABLE.finditer(page):
+        for row in ROW.finditer(page, table.start(1), table.end(1)):
             for name in NAME.findall(row.group(1)):
                 yield name, page.count("\n", 0, row.start()) + 1
 

@@ -20,7 +20,7 @@ extension Session {
         unmapEverything()
         removeObjects()
         context.directory.releaseEverything(of: context.id)
-        if let old = state.subscription { discard(old.socket) }
+        endDelivery()
         commit(.ended)
         // A connection that was nobody's is not worth a line.
         if hasBegun { observer.saw(.ended) }

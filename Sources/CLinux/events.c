@@ -58,6 +58,14 @@ int clinux_eventfd_signal(int fd) {
     return 0;
 }
 
+int clinux_eventfd_signal_shared(int fd) {
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    int ready = poll(&room, 1, 0);
+    if (ready < 0)
+        return errno == EINTR ? clinux_eventfd_signal(fd) : -errno;
+    return ready == 0 || (room.revents & POLLOUT) == 0 ? 0 : clinux_eventfd_signal(fd);
+}
+
 static int64_t take(int fd) {
     uint64_t count = 0;
     if (read(fd, &count, sizeof count) < 0)

@@ -64,6 +64,11 @@ int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **add
 
 int clinux_unmap(void *address, size_t length) { return result(munmap(address, length)); }
 
+/* Words of memory that is nobody's object: the builtins take any, C11's functions only _Atomic ones. */
+uint32_t clinux_load_acquire(const void *word) { return __atomic_load_n((const uint32_t *)word, __ATOMIC_ACQUIRE); }
+
+void clinux_store_release(void *word, uint32_t value) { __atomic_store_n((uint32_t *)word, value, __ATOMIC_RELEASE); }
+
 int clinux_close(int fd) { return result(close(fd)); }
 
 int clinux_duplicate(int fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }

@@ -15,7 +15,8 @@ final class EventInbox {
     /// One end of a pair of sockets; the broker has the other.
     private let socket: OwnedFD
     private let epoll: Epoll
-    private var nextSequence: UInt64 = 0
+    /// Of each vSMMU.
+    private var nextSequences: [UInt32: UInt64] = [:]
     private let packet: UnsafeMutablePointer<smmu_broker_events>
 
     /// Subscribes to all events of a session.
@@ -99,7 +100,7 @@ final class EventInbox {
     private func take() {
         // SAFETY: the call before it wrote the packet's header, and the part of the body that the type says.
         let header = unsafe packet.pointee.header
-        let first = unsafe smmu_broker_first_new(packet, &nextSequence)
+        let first = unsafe smmu_broker_first_new(packet, &nextSequences[header.vsmmu, default: 0])
         if header.type == UInt16(SMMU_BROKER_LOST.rawValue) {
             // SAFETY: a LOST packet has this part of the body.
             lost += unsafe packet.pointee.body.lost.count

@@ -109,12 +109,13 @@ extension Harness {
     }
 
     // SAFETY: the bytes are integers, of which any bits are some.
-    /// The next packet of the event socket, decoded; nil when there is none.
-    func nextDelivery() throws -> (EventMessage, [EventRecord])? {
+    /// The next packet for an event socket, the first if none is named, decoded; nil when there is none.
+    func nextDelivery(to socket: ResourceID? = nil) throws -> (EventMessage, [EventRecord])? {
+        guard let socket = socket ?? session.sockets.first else { return nil }
         var packet = [UInt8](repeating: 0, count: Limits.packet)
         var slots = packet.mutableSpan
         var raw = unsafe slots.mutableBytes
-        let size = session.nextDelivery(into: &raw)
+        let size = session.nextDelivery(to: socket, into: &raw)
         if size == 0 { return nil }
         let bytes = raw.bytes.extracting(0..<size)
         let message = try EventMessage(decoding: bytes)

@@ -40,6 +40,9 @@ int clinux_epoll_wait(int epoll, struct clinux_ready *ready, int capacity, int t
 
 int clinux_eventfd(void);
 int clinux_eventfd_signal(int fd);
+/* The same for an eventfd that others hold too: one whose count is at its end has been signalled, and is not waited
+ * for, whether or not they have left it non-blocking. */
+int clinux_eventfd_signal_shared(int fd);
 /* Takes the count; -EAGAIN when it is 0. */
 int64_t clinux_eventfd_take(int fd);
 
@@ -153,6 +156,11 @@ int clinux_file_inspect(int fd, struct clinux_file *file);
 /* Maps `length` bytes shared; the address through `address`. */
 int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
 int clinux_unmap(void *address, size_t length);
+
+/* A word of shared memory, 4-byte aligned. What is loaded afterwards is no older than the word; whoever sees the word
+ * stored sees all that was stored before it. */
+uint32_t clinux_load_acquire(const void *word);
+void clinux_store_release(void *word, uint32_t value);
 
 /* ---- Threads ----------------------------------------------------------------------------------------------------- */
 

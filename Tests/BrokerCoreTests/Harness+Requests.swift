@@ -80,6 +80,24 @@ extension Harness {
         return socket
     }
 
+    /// Descriptors of a shared queue.
+    func queueFiles(notices: Bool = false) -> [ReceivedFile] {
+        func memory() -> ReceivedFile {
+            ReceivedFile(resource: resource(), kind: .shmem, size: 1 << 20, sealedAgainstShrinking: true)
+        }
+        let files = [memory(), memory(), ReceivedFile(resource: resource(), kind: .eventFD)]
+        return notices ? files + [ReceivedFile(resource: resource(), kind: .seqPacketSocket)] : files
+    }
+
+    @discardableResult
+    func subscribeQueue(_ vsmmu: UInt32 = 1, log2: UInt32 = 3, notices: Bool = false) throws -> [ResourceID] {
+        let files = queueFiles(notices: notices)
+        let queue = EventsSubscribeRequest.Queue(base: 0, registers: 0x1000, log2: log2)
+        let reply = try send(EventsSubscribeRequest(delivery: .queue(queue), vsmmu: VSMMUID(vsmmu)), files: files)
+        #expect(reply.isDone)
+        return files.map(\.resource)
+    }
+
     /// HELLO, a vSMMU, `disk` as vSID 1 and `net` as vSID 2.
     static func ready(journalLimit: JournalLimit = JournalLimit()) throws -> Harness {
         let harness = Harness(journalLimit: journalLimit)

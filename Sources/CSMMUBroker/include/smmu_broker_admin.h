@@ -57,11 +57,13 @@ struct smmu_broker_admin_counters {
     uint64_t resynchronizations;
     uint64_t host_failures;
     uint64_t events;           /* read from the sources */
-    uint64_t events_delivered; /* handed to the VMMs */
+    uint64_t events_delivered; /* handed to the VMMs' sockets, or written into their queues */
     uint64_t events_lost;      /* by the sources */
     uint64_t journal_suppressed;
+    uint64_t events_discarded; /* read, and lost by the daemon: at a reset, with the vSMMU, or with the session */
+    uint64_t events_outdated;  /* read, and not written into a queue, because they are from before a reset */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_counters, 96);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_counters, 112);
 
 struct smmu_broker_admin_session {
     uint64_t id;                       /* never used twice */
@@ -77,7 +79,7 @@ struct smmu_broker_admin_session {
     uint64_t busy_ns; /* how long it has been at what it does now, which may be a blocking call; 0: it waits */
     struct smmu_broker_admin_counters counters;
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session, 272);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session, 288);
 
 #define SMMU_BROKER_ADMIN_CONTEXT_ILLEGAL (1u << 0)       /* the STE is ILLEGAL, and so the context aborts */
 #define SMMU_BROKER_ADMIN_CONTEXT_VSMMU_ENABLED (1u << 1) /* SMMUEN */
@@ -123,7 +125,7 @@ struct smmu_broker_admin_status_reply {
     uint32_t reserved;
     /* `text_size` bytes follow: the configuration files that were read, a line for each. */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 336);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 352);
 
 /* Sessions in the order of their numbers. */
 struct smmu_broker_admin_list {
@@ -155,7 +157,7 @@ struct smmu_broker_admin_show_reply {
     uint32_t count; /* of those that follow */
     /* struct smmu_broker_admin_context contexts[count] follow. */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_show_reply, 312);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_show_reply, 328);
 
 /* OpenMetrics text. Offset 0 makes a new one; any other goes on in the one that this connection got last. */
 struct smmu_broker_admin_metrics {

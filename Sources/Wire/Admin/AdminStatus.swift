@@ -24,7 +24,7 @@ package struct AdminStatusReply: Hashable, Sendable {
     package var counters = AdminCounters()
 
     /// Without the text.
-    package static let byteCount = 336
+    package static let byteCount = 352
 
     package enum Layout {
         package static let version = WireField<UInt32>("version", 32)
@@ -44,8 +44,8 @@ package struct AdminStatusReply: Hashable, Sendable {
         package static let refusedReloads = WireField<UInt32>("refused_reloads", 220)
         package static let endedSessions = WireField<UInt64>("ended_sessions", 224)
         package static let counters = WireField<AdminCounters>("counters", 232)
-        package static let textSize = WireField<UInt32>("text_size", 328)
-        package static let reserved = WireField<UInt32>("reserved", 332)
+        package static let textSize = WireField<UInt32>("text_size", 344)
+        package static let reserved = WireField<UInt32>("reserved", 348)
     }
 
     package init() {}

@@ -86,7 +86,9 @@ let package = Package(
 
         // A VMM made of a capture, for smmuctl
         .target(
-            name: "Replay", dependencies: ["Captures", "CSMMUBroker", "LinuxSystem", "SMMUv3"], swiftSettings: swift),
+            name: "Replay",
+            dependencies: ["BrokerClient", "Captures", "CSMMUBroker", "LinuxSystem", "SMMUv3", "Wire"],
+            swiftSettings: swift),
 
         // Layer 5: executables
         .executableTarget(
@@ -138,6 +140,12 @@ let package = Package(
         .target(
             name: "FakeKernel", dependencies: ["IOMMUFD", "LinuxSystem", "SMMUv3"], path: "Tests/Support/FakeKernel",
             swiftSettings: swift),
+        .target(
+            name: "KernelBehaviour", dependencies: ["IOMMUFD", "LinuxSystem", "SMMUv3"],
+            path: "Tests/Support/KernelBehaviour", swiftSettings: swift),
+        .executableTarget(
+            name: "kernel-behaviour", dependencies: ["KernelBehaviour", "IOMMUFD", "LinuxSystem"],
+            path: "Tests/Lab/kernel-behaviour", swiftSettings: swift),
 
         // Tests
         .testTarget(
@@ -161,7 +169,8 @@ let package = Package(
             ],
             swiftSettings: swift),
         .testTarget(
-            name: "IOMMUFDTests", dependencies: ["IOMMUFD", "CIOMMUFD", "FakeKernel", "LinuxSystem", "SMMUv3"],
+            name: "IOMMUFDTests",
+            dependencies: ["IOMMUFD", "CIOMMUFD", "FakeKernel", "KernelBehaviour", "LinuxSystem", "SMMUv3"],
             swiftSettings: swift),
         .testTarget(name: "UnitConfigTests", dependencies: ["UnitConfig"], swiftSettings: swift),
         .testTarget(

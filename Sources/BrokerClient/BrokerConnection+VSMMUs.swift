@@ -1,4 +1,4 @@
-import CSMMUBroker
+package import CSMMUBroker
 package import SMMUv3
 package import Wire
 
@@ -125,7 +125,8 @@ extension StreamTableEntry {
 }
 
 extension ContextReport {
-    init(_ context: smmu_broker_context) {
+    /// As the C client has it.
+    package init(_ context: smmu_broker_context) {
         self.init(
             vsid: StreamID(context.vsid), state: ContextState(rawValue: context.state) ?? .abort,
             status: Status(context.status), illegal: context.illegal != 0)

@@ -66,10 +66,12 @@ package final class BrokerConnection {
         set { unsafe client.pointee.timeout_ms = newValue ?? -1 }
     }
 
-    /// Lends the C client, for what is written in C: the guest's queues (`smmu_broker_client_transport`).
-    package func withClient<Result>(_ body: (UnsafeMutablePointer<smmu_broker_client>) -> Result) -> Result {
-        // SAFETY: the structure lives as long as `self`, and so longer than the call.
-        unsafe body(client)
+    /// Lends the C client to what is written in C: the guest's queues (`smmu_broker_client_transport`). Throws what the
+    /// last request within it was refused with, when `body` returns an errno below 0.
+    @discardableResult
+    package func request(_ body: (UnsafeMutablePointer<smmu_broker_client>) -> Int32) throws(BrokerError) -> Int32 {
+        // SAFETY: the pointer goes to `body` alone.
+        try request { (client: ClientHandle) in unsafe body(client.pointer) }
     }
 
     /// Makes one request; returns what the C function does when that is no error.

@@ -1,5 +1,7 @@
+import BrokerClient
 import CSMMUBroker
 import SMMUv3
+import Wire
 
 /// The guest's command queue: in the guest's memory, and drained as a VMM drains it.
 @safe
@@ -8,7 +10,7 @@ final class GuestQueue {
     var streams: [UInt32] = []
 
     private let guest: GuestMemory
-    private let connection: BrokerConnection
+    private let session: ReplaySession
     private let vsmmu: UInt32
     private let table: StreamTable
     private let log2: UInt32
@@ -21,7 +23,7 @@ final class GuestQueue {
     /// The entry that took the place of a refused command; nil when there is none.
     private var replaced: UInt32?
     /// Contexts whose STE was sent by the drain in progress.
-    private var changed: [smmu_broker_context] = []
+    private var changed: [ContextReport] = []
 
     /// A command at which the queue stopped.
     struct Refusal {
@@ -34,11 +36,11 @@ final class GuestQueue {
     /// What a drain did.
     struct Drained {
         var refusals: [Refusal] = []
-        var changed: [smmu_broker_context] = []
+        var changed: [ContextReport] = []
     }
 
-    init(_ guest: GuestMemory, _ connection: BrokerConnection, vsmmu: UInt32, table: StreamTable) {
-        (self.guest, self.connection, self.vsmmu, self.table) = (guest, connection, vsmmu, table)
+    init(_ guest: GuestMemory, _ session: ReplaySession, vsmmu: UInt32, table: StreamTable) {
+        (self.guest, self.session, self.vsmmu, self.table) = (guest, session, vsmmu, table)
         // One page at most.
         log2 = UInt32(min(8, table.ids.commandQueueLog2Size))
         batch = Array(repeating: smmu_broker_command(), count: 1 << log2)
@@ -96,32 +98,36 @@ final class GuestQueue {
         let (base, log2, prod, cons) = (guest.queue, log2, prod, cons)
         let (capacity, count) = (UInt32(batch.count), UInt32(streams.count))
         let registers = table.registers
+        var result = (cons: cons, error: UInt32(0), atcFailed: atcFailed)
         // SAFETY: all that the structure points to, this object too, lives until the call returns, and the call keeps
         // none of it.
-        let result = unsafe batch.withUnsafeMutableBufferPointer { batch in
-            // SAFETY: as above.
-            unsafe streams.withUnsafeBufferPointer { streams in
-                var queue = unsafe smmu_broker_cmdq()
-                unsafe (queue.base, queue.prod, queue.cons) = (base | UInt64(log2), prod, cons)
-                unsafe (queue.atc_failed, queue.vsmmu, queue.table) = (atcFailed, vsmmu, registers)
-                unsafe (queue.batch, queue.batch_capacity) = (batch.baseAddress, capacity)
-                unsafe (queue.streams, queue.stream_count) = (streams.baseAddress, count)
-                unsafe queue.memory = guest.callbacks
-                unsafe queue.transport = smmu_broker_client_transport(connection.client)
-                unsafe queue.user = Unmanaged.passUnretained(self).toOpaque()
-                unsafe queue.changed = { user, context in
-                    guard let user = unsafe user, let context = unsafe context?.pointee else { return }
-                    // SAFETY: `user` is this object.
-                    unsafe Unmanaged<GuestQueue>.fromOpaque(user).takeUnretainedValue().changed.append(context)
-                }
+        unsafe try session.drain { client in
+            unsafe batch.withUnsafeMutableBufferPointer { batch in
                 // SAFETY: as above.
-                let status = unsafe smmu_broker_drain_cmdq(&queue)
-                // SAFETY: these are numbers.
-                return unsafe (status: status, cons: queue.cons, error: queue.error, atcFailed: queue.atc_failed)
+                unsafe streams.withUnsafeBufferPointer { streams in
+                    var queue = unsafe smmu_broker_cmdq()
+                    unsafe (queue.base, queue.prod, queue.cons) = (base | UInt64(log2), prod, cons)
+                    unsafe (queue.atc_failed, queue.vsmmu, queue.table) = (result.atcFailed, vsmmu, registers)
+                    unsafe (queue.batch, queue.batch_capacity) = (batch.baseAddress, capacity)
+                    unsafe (queue.streams, queue.stream_count) = (streams.baseAddress, count)
+                    unsafe queue.memory = guest.callbacks
+                    unsafe queue.transport = smmu_broker_client_transport(client)
+                    unsafe queue.user = Unmanaged.passUnretained(self).toOpaque()
+                    unsafe queue.changed = { user, context in
+                        guard let user = unsafe user, let context = unsafe context?.pointee else { return }
+                        // SAFETY: `user` is this object.
+                        let queue = unsafe Unmanaged<GuestQueue>.fromOpaque(user).takeUnretainedValue()
+                        queue.changed.append(ContextReport(context))
+                    }
+                    // SAFETY: as above.
+                    let status = unsafe smmu_broker_drain_cmdq(&queue)
+                    // SAFETY: these are numbers.
+                    unsafe result = (queue.cons, queue.error, queue.atc_failed)
+                    return status
+                }
             }
         }
         (self.cons, atcFailed) = (result.cons, result.atcFailed)
-        try connection.check(result.status, "draining the command queue")
         return CommandQueueErrorName(rawValue: result.error)
     }
 }

@@ -1,5 +1,6 @@
 package import Captures
 import SMMUv3
+package import Wire
 
 /// What came of replaying a capture through the broker.
 package struct ReplayCheck: Sendable {
@@ -26,7 +27,7 @@ package struct ReplayCheck: Sendable {
     /// Events of the broker's own stage 2: accesses to IPAs that are not among the captured pages.
     package internal(set) var stage2Events = 0
     /// In what the vSMMU shows less than the capture's SMMU had.
-    package internal(set) var narrowings: [ReplayNarrowing] = []
+    package internal(set) var narrowings: [Narrowing] = []
 
     package var skippedRows: Int { skipped.values.reduce(0, +) }
     package var isClean: Bool { disagreements.isEmpty && problems.isEmpty }
@@ -119,7 +120,7 @@ package struct ReplayCheck: Sendable {
             problems.append(Problem(place: "events", problem: "the broker has lost \(vmm.inbox.lost) records"))
         }
         stage2Events = vmm.inbox.stage2Records
-        narrowings = vmm.vsmmu.narrowings
+        narrowings = vmm.narrowings
     }
 
     mutating func notePassedStage2(_ vmm: ReplayVMM) {

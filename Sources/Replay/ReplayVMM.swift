@@ -1,16 +1,20 @@
-import CSMMUBroker
+import BrokerClient
 import Captures
 import SMMUv3
+import Wire
 
 /// A VMM with one guest, whose memory and SMMU are those of a capture.
 final class ReplayVMM {
     let table: StreamTable
-    let vsmmu: BrokerConnection.VSMMU
-    let limits: BrokerConnection.Limits
+    let vsmmu: VSMMUID
+    /// What the guest is shown, and in what that is less than the capture's SMMU had.
+    let advertised: IDRegisters
+    let narrowings: [Narrowing]
+    let limits: ReplaySession.Limits
     let guest: GuestMemory
     let inbox: EventInbox
 
-    private let connection: BrokerConnection
+    private let session: ReplaySession
     private let queue: GuestQueue
     private let device: String
     private let registers: CaptureRegisters
@@ -22,7 +26,7 @@ final class ReplayVMM {
     struct Context {
         var entry: GuestSTE = .absent
         /// What the broker has made of it.
-        var reported = smmu_broker_context()
+        var reported: ContextReport?
     }
 
     /// Connects, and makes the capture's SMMU and memory, with `added` pages more, and with the `desired` ones unless they
@@ -33,15 +37,16 @@ final class ReplayVMM {
     ) throws(ReplayError) {
         self.device = device
         registers = capture.registers
-        connection = try BrokerConnection(to: socket)
-        limits = try connection.hello(as: Self.name(of: capture))
-        vsmmu = try connection.createVSMMU(on: device, wanted: IDRegisters(capture.registers))
+        session = try ReplaySession(to: socket)
+        limits = try session.hello(as: Self.name(of: capture))
+        let created = try session.createVSMMU(on: device, wanted: IDRegisters(capture.registers))
+        (vsmmu, advertised, narrowings) = (created.reply.vsmmu, created.reply.advertised, created.narrowings)
         table = StreamTable(
-            base: capture.registers.strtabBase, baseConfig: capture.registers.strtabBaseConfig, ids: vsmmu.advertised)
-        guest = try Self.memory(of: capture, adding: added, andPerhaps: desired, vsmmu, limits)
-        for range in guest.layout.ranges { try connection.map(range, of: guest.file) }
-        queue = GuestQueue(guest, connection, vsmmu: vsmmu.number, table: table)
-        inbox = try EventInbox(of: connection)
+            base: capture.registers.strtabBase, baseConfig: capture.registers.strtabBaseConfig, ids: advertised)
+        guest = try Self.memory(of: capture, adding: added, andPerhaps: desired, advertised, limits)
+        for range in guest.layout.ranges { try session.map(range, of: guest.file) }
+        queue = GuestQueue(guest, session, vsmmu: vsmmu.rawValue, table: table)
+        inbox = try EventInbox(of: session)
     }
 
     /// A name of a VM has few kinds of characters, and at most 63 of them.
@@ -53,9 +58,9 @@ final class ReplayVMM {
     /// Holes count against the quota as much as pages do, but maps are few as well: first few maps, then more.
     private static func memory(
         of capture: Capture, adding added: Set<UInt64>, andPerhaps desired: Set<UInt64>,
-        _ vsmmu: BrokerConnection.VSMMU, _ limits: BrokerConnection.Limits
+        _ advertised: IDRegisters, _ limits: ReplaySession.Limits
     ) throws(ReplayError) -> GuestMemory {
-        let end = UInt64(1) << UInt64(vsmmu.advertised.outputAddressSize)
+        let end = UInt64(1) << UInt64(advertised.outputAddressSize)
         let comfortable = min(limits.memory, 1 << 30)
         let captured = Set(capture.pages.addresses).union(added)
         let tries = [
@@ -80,14 +85,14 @@ final class ReplayVMM {
     /// Puts a device under the vSMMU for each of these StreamIDs.
     func attach(_ vsids: [UInt32]) throws(ReplayError) {
         for vsid in vsids {
-            try connection.attach(device, to: vsmmu.number, as: vsid)
+            try session.attach(device, to: vsmmu, as: vsid)
             contexts[vsid] = Context()
         }
         queue.streams = contexts.keys.sorted()
     }
 
     func detachAll() throws(ReplayError) {
-        for vsid in queue.streams { try connection.detach(vsid, from: vsmmu.number) }
+        for vsid in queue.streams { try session.detach(vsid, from: vsmmu) }
         contexts = [:]
         queue.streams = []
     }
@@ -95,16 +100,16 @@ final class ReplayVMM {
     /// What the guest wrote to CR0.SMMUEN and GBPA; with SMMUEN the STEs come along as the table has them.
     func setState(enabled: Bool) throws(ReplayError) {
         self.enabled = enabled
-        var entries: [(vsid: UInt32, ste: StreamTableEntry)] = []
+        var entries: [ContextEntry] = []
         for vsid in queue.streams where enabled {
             let entry = table.entry(of: vsid, in: guest)
             contexts[vsid]?.entry = entry
-            entries.append((vsid, entry.entry))
+            entries.append(ContextEntry(vsid: StreamID(vsid), ste: entry.entry))
         }
-        let abort = registers.gbpa.bit(20)
-        let flags = (enabled ? SMMU_BROKER_STATE_SMMUEN : 0) | (abort ? SMMU_BROKER_STATE_GBPA_ABORT : 0)
-        for context in try connection.setState(of: vsmmu.number, flags: flags, entries: entries) {
-            contexts[context.vsid]?.reported = context
+        var flags: VSMMUStateRequest.Flags = enabled ? .smmuEnabled : []
+        if registers.gbpa.bit(20) { flags.insert(.bypassAborts) }
+        for context in try session.setState(of: vsmmu, flags, entries: entries) {
+            contexts[context.vsid.rawValue]?.reported = context
         }
     }
 
@@ -115,7 +120,7 @@ final class ReplayVMM {
     var streamsWithOwnStage2: [UInt32] {
         queue.streams.filter { vsid in
             guard let context = contexts[vsid], context.entry.entry.valid else { return false }
-            return context.entry.entry.config.stage2 && context.reported.state != SMMU_BROKER_CONTEXT_ABORT.rawValue
+            return context.entry.entry.config.stage2 && context.reported.map { $0.state != .abort } ?? false
         }
     }
 
@@ -144,7 +149,8 @@ final class ReplayVMM {
 
     private func note(_ drained: GuestQueue.Drained) -> [GuestQueue.Refusal] {
         for context in drained.changed {
-            contexts[context.vsid] = Context(entry: table.entry(of: context.vsid, in: guest), reported: context)
+            let vsid = context.vsid.rawValue
+            contexts[vsid] = Context(entry: table.entry(of: vsid, in: guest), reported: context)
         }
         return drained.refusals
     }
@@ -153,21 +159,21 @@ final class ReplayVMM {
 
     /// What the broker says to a row's question, in the capture's words; with what is wrong about its event, if anything.
     func ask(_ row: CaptureRow) throws(ReplayError) -> (answer: CaptureAnswer, note: String?) {
-        let reply = try connection.translate(
-            row.sid, of: vsmmu.number, iova: row.iova, substreamID: row.ssid, write: row.write)
-        let record = EventRecord(reply.event.0, reply.event.1, reply.event.2, reply.event.3)
-        switch smmu_broker_outcome(reply.stage1) {
-        case SMMU_BROKER_OUTCOME_OK:
-            let permissions = CapturePermissions(rawValue: UInt8(truncatingIfNeeded: reply.permissions & 3))
-            return (.ok(pa: reply.ipa, permissions: permissions, stage: 1), nil)
-        case SMMU_BROKER_OUTCOME_BYPASS: return (.bypass(pa: reply.ipa), nil)
-        case SMMU_BROKER_OUTCOME_ABORT: return (.abort, nil)
-        default: break
+        let reply = try session.translate(
+            row.sid, of: vsmmu, iova: row.iova, substreamID: row.ssid, write: row.write)
+        let record = reply.event
+        switch reply.stage1 {
+        case .done:
+            let permissions = CapturePermissions(rawValue: UInt8(truncatingIfNeeded: reply.permissions.rawValue & 3))
+            return (.ok(pa: reply.ipa.rawValue, permissions: permissions, stage: 1), nil)
+        case .bypass: return (.bypass(pa: reply.ipa.rawValue), nil)
+        case .abort: return (.abort, nil)
+        case .fault, .stalled, .notReached: break
         }
-        var (bytes, note) = try arrival(of: record, recorded: reply.recorded != 0)
-        if let tag = record.stallTag, smmu_broker_outcome(reply.stage1) == SMMU_BROKER_OUTCOME_STALLED {
+        var (bytes, note) = try arrival(of: record, recorded: reply.recorded)
+        if let tag = record.stallTag, reply.stage1 == .stalled {
             // Nobody waits for this transaction: it must not keep the tag from later ones.
-            try connection.terminate(tag, of: row.sid, on: vsmmu.number)
+            try session.terminate(tag, of: row.sid, on: vsmmu)
         }
         // An SMMU that is off records nothing: what the host's, which is on, records is not for the guest.
         guard enabled else { return (.abort, note) }

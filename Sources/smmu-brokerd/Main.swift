@@ -9,8 +9,9 @@ import Wire
 
 @main
 enum Main {
-    /// The exit status.
-    enum Outcome: Int32 { case success = 0, failure = 1, usage = 2 }
+    /// The exit status. The unit has systemd try again only after a failure: the others need a person. That of the
+    /// configuration is the one of sysexits.h, for which systemd has a name.
+    enum Outcome: Int32 { case success = 0, failure = 1, usage = 2, configuration = 78 }
 
     static func main() { exit(run().rawValue) }
 
@@ -43,7 +44,7 @@ enum Main {
         if loaded.hasErrors {
             _ = check(loaded)
             complain("Failed to start: the configuration has errors.\nCorrect them, and try --check-config.")
-            return .failure
+            return .configuration
         }
         do throws(Errno) {
             // Signals are blocked before there is a thread that could take them; it inherits that.

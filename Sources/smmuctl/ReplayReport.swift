@@ -1,6 +1,7 @@
 import Captures
 import JSON
 import Replay
+import Wire
 
 /// What came of replaying one capture, as text and as JSON.
 struct ReplayReport {
@@ -55,7 +56,7 @@ struct ReplayReport {
     private var narrowings: [String] {
         guard !check.narrowings.isEmpty else { return [] }
         return ["", "  The vSMMU shows less than the recorded SMMU:"]
-            + check.narrowings.map { "    \($0.field.visible): \($0.given) in place of \($0.wanted) (\($0.cause))" }
+            + check.narrowings.map { "    \($0.field): \($0.given) in place of \($0.wanted) (\($0.causeName))" }
     }
 
     static func total(of reports: [ReplayReport]) -> String {
@@ -91,11 +92,20 @@ struct ReplayReport {
     private func count(_ number: Int) -> JSONValue { JSONValue(UInt64(number)) }
 }
 
-extension ReplayNarrowing {
+extension Narrowing {
+    fileprivate var causeName: String {
+        switch cause {
+        case .host: "host"
+        case .nesting: "nesting"
+        case .policy: "policy"
+        case nil: "unknown"
+        }
+    }
+
     fileprivate var json: JSONValue {
         [
-            "field": .string(field), "wanted": JSONValue(UInt64(wanted)), "host": JSONValue(UInt64(host)),
-            "given": JSONValue(UInt64(given)), "cause": .string(cause),
+            "field": .string(field.description), "wanted": JSONValue(UInt64(wanted)), "host": JSONValue(UInt64(host)),
+            "given": JSONValue(UInt64(given)), "cause": .string(causeName),
         ]
     }
 }

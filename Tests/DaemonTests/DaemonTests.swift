@@ -44,11 +44,11 @@ struct DaemonTests {
 
     @Test(
         "A configuration with errors is shown with file and line, by --check-config and at the start",
-        arguments: ["--check-config", ""])
-    func brokenConfiguration(_ argument: String) throws {
+        arguments: [("--check-config", 1), ("", 78)])
+    func brokenConfiguration(_ argument: String, status: Int32) throws {
         let daemon = try DaemonProcess("[Grant tests]\nMaxMemory=much\n")
         try daemon.start(arguments: argument)
-        #expect(try daemon.wait() == 1)
+        #expect(try daemon.wait() == status)
         #expect(daemon.output.contains("broker.conf:5: error:"), "\(daemon.output)")
     }
 

@@ -38,6 +38,10 @@ bind() {
 
 uname -sr | sed 's/^/--    /'
 for device in $FIRST $SECOND $THIRD; do check "vfio-pci has $device" bind $device; done
+
+echo "== What the fake kernel of the unit tests does as well"
+./kernel-behaviour $FIRST $SECOND
+
 mkdir -p /run/smmu-broker
 cat >lab.conf <<CONFIGURATION
 [Broker]

@@ -53,7 +53,7 @@ build=(swift build -c release --scratch-path .build-lab --swift-sdks-path "$LAB_
     -Xswiftc -static-executable -Xswiftc -no-warnings-as-errors)
 # The compiler does not see that a C header has changed since the last build.
 [[ ! -d .build-lab ]] || find .build-lab -type d -name ModuleCache -prune -exec rm -rf {} +
-for program in smmu-brokerd smmuctl; do
+for program in smmu-brokerd smmuctl kernel-behaviour; do
     "${build[@]}" --product "$program"
     cp ".build-lab/$triple/release/$program" "$share/"
 done

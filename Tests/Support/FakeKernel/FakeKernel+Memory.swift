@@ -22,6 +22,8 @@ final class FakeIOAS {
 extension FileMapping {
     /// Inclusive at both ends.
     fileprivate var range: ClosedRange<UInt64> { iova...(iova + length - 1) }
+    /// As a stage 2 wants it.
+    fileprivate var isAligned: Bool { (iova | length | offset) % 4096 == 0 }
 }
 
 extension FakeKernel {
@@ -57,9 +59,7 @@ extension FakeKernel {
     package func mapFile(_ map: FileMapping, into ioas: UInt32) throws(Errno) {
         try enter(.mapFile)
         let space = try space(ioas)
-        guard map.readable || map.writable, map.length > 0, (map.iova | map.length | map.offset) % 4096 == 0 else {
-            throw .invalid
-        }
+        guard map.readable || map.writable, map.length > 0, map.isAligned || space.pins == 0 else { throw .invalid }
         if map.iova.addingReportingOverflow(map.length).overflow { throw .overflow }
         if space.isReserved, FakeIOAS.window.overlaps(map.range) { throw .invalid }
         if space.maps.contains(where: { $0.range.overlaps(map.range) }) { throw .exists }
@@ -96,6 +96,7 @@ extension FakeKernel {
 
     /// A stage 2 pins all that is mapped, unless it is pinned.
     func pin(_ space: FakeIOAS) throws(Errno) {
+        if !space.maps.allSatisfy(\.isAligned) { throw .inUse }
         if space.pins == 0 { try charge(space.bytes) }
         space.pins += 1
     }

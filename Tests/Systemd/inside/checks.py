@@ -246,7 +246,7 @@ def reload_broken():
 
 @check
 def broken_at_start():
-    """With a broken file the service does not start and says why; once that is corrected it starts, sockets and all"""
+    """With a broken file the service does not start, once, and says why; corrected it starts, sockets and all"""
     stop()
     journal, file = Journal(), DROP_INS / "80-broken.conf"
     file.write_text("[Grant more]\nUser=stranger\nMaxMemory=much\n")
@@ -254,6 +254,7 @@ def broken_at_start():
         expect(run("systemctl", "start", SERVICE)[0] != 0, "systemctl start says that all is well")
         journal.says(f"{file}:3: error:")
         until(lambda: show("ActiveState") == "failed", "systemd gives up")
+        expect_equal((show("ExecMainStatus"), show("NRestarts")), ("78", "0"), "the exit status, and other tries")
     finally:
         file.unlink()
     output("systemctl", "reset-failed")

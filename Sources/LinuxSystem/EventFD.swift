@@ -12,9 +12,6 @@ package struct EventFD: ~Copyable, Sendable {
     /// Adds one. Never blocks: a full counter is signalled already.
     package borrowing func signal() throws(Errno) { try Errno.check(clinux_eventfd_signal(fd.raw)) }
 
-    /// The same for one that a peer passed, who may have made it blocking again.
-    package borrowing func signalShared() throws(Errno) { try Errno.check(clinux_eventfd_signal_shared(fd.raw)) }
-
     /// Takes the count and leaves 0; 0 when there was none.
     @discardableResult
     package borrowing func take() throws(Errno) -> UInt64 {

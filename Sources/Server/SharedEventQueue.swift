@@ -7,7 +7,7 @@ import Wire
 final class SharedEventQueue: SharedEventMemory {
     private let records: Mapping
     private let registers: Mapping
-    private let signalFD: EventFD
+    private let signaller: EventSignaller
     /// In their mappings.
     private let base: UInt64
     private let producer: UInt64
@@ -23,9 +23,7 @@ final class SharedEventQueue: SharedEventMemory {
         records = try Self.map(
             queue.records, from: place.base - base, base + Self.recordBytes << UInt64(place.log2), descriptors)
         registers = try Self.map(queue.registers, from: place.registers - producer, producer + 8, descriptors)
-        let signal = try descriptors.duplicate(queue.signal.rawValue)
-        try signal.setNonBlocking()
-        signalFD = EventFD(adopting: signal)
+        signaller = try EventSignaller(adopting: try descriptors.duplicate(queue.signal.rawValue))
     }
 
     private static func map(
@@ -49,7 +47,7 @@ final class SharedEventQueue: SharedEventMemory {
 
     /// A descriptor that turns out to be unfit is the VMM's own loss: PROD says all that the signal does.
     func signal() {
-        do throws(Errno) { try signalFD.signalShared() } catch {}
+        do throws(Errno) { try signaller.signal() } catch {}
     }
 }
 

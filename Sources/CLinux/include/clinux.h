@@ -40,11 +40,19 @@ int clinux_epoll_wait(int epoll, struct clinux_ready *ready, int capacity, int t
 
 int clinux_eventfd(void);
 int clinux_eventfd_signal(int fd);
-/* The same for an eventfd that others hold too: one whose count is at its end has been signalled, and is not waited
- * for, whether or not they have left it non-blocking. */
-int clinux_eventfd_signal_shared(int fd);
 /* Takes the count; -EAGAIN when it is 0. */
 int64_t clinux_eventfd_take(int fd);
+
+/*
+ * Signals eventfds that others hold too, who may make them blocking and their count full at any moment: a write would wait
+ * for them then. The kernel itself does not, when it reports the end of an asynchronous operation (io_submit(2), aio_resfd).
+ */
+int clinux_signaller_open(uint64_t *context);
+/* `ready`: a descriptor that can be written to, always. */
+int clinux_signaller_signal(uint64_t context, int ready, int eventfd);
+int clinux_signaller_close(uint64_t context);
+/* For a kernel without them: asks first, and so waits only if the count is made full in just that moment. */
+int clinux_eventfd_signal_if_room(int fd);
 
 /* A timer of CLOCK_MONOTONIC. */
 int clinux_timerfd(void);

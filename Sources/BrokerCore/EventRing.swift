@@ -40,7 +40,7 @@ package struct EventRing {
     /// Of the next record.
     package private(set) var nextSequence = EventSequence(0)
     /// The last reading took all the room that there was: there may be more.
-    private var wantsMore = false
+    package private(set) var wantsMore = false
     /// What the last ``encodeNext(into:)`` wrote.
     private var pending = Pending.none
 

@@ -85,7 +85,8 @@ extension Session {
 
     /// Reads what a source has and the ring has room for, a bounded amount.
     package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects {
-        drainSource(of: vsmmu, at: now)
+        // Asked again only when there was not room enough for all: then the ring has become larger, or begins anew.
+        while readOnce(vsmmu, at: now), lanes.index(of: vsmmu).map({ lanes[$0].ring.wantsMore }) ?? false {}
         return takeEffects()
     }
 

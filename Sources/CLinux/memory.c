@@ -34,6 +34,8 @@ int clinux_seal(int fd, int seals) { return result(fcntl(fd, F_ADD_SEALS, seals)
 int clinux_file_inspect(int fd, struct clinux_file *file) {
     struct stat status;
     struct statfs system;
+    /* Before the size: what is sealed by then is as large as it is found to be, ever after. */
+    int seals = fcntl(fd, F_GET_SEALS);
     int mode = fcntl(fd, F_GETFL);
     if (mode < 0 || fstat(fd, &status) < 0 || fstatfs(fd, &system) < 0)
         return -errno;
@@ -45,7 +47,6 @@ int clinux_file_inspect(int fd, struct clinux_file *file) {
         else if (system.f_type == HUGETLBFS_MAGIC)
             file->kind = CLINUX_FILE_HUGETLB;
     }
-    int seals = fcntl(fd, F_GET_SEALS);
     file->seals = seals < 0 ? 0 : (uint32_t)seals;
     int access = mode & O_ACCMODE;
     /* A descriptor opened with O_PATH can do neither. */

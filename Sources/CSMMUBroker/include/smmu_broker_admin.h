@@ -257,7 +257,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor_header, 16);
 
 /* EVENT: `count` of these. */
 struct smmu_broker_admin_event {
-    uint64_t sequence; /* of the session's records, as its VMM sees it */
+    uint64_t sequence; /* of the vSMMU's records, as its VMM sees it */
     uint64_t time_ns;  /* CLOCK_REALTIME */
     uint64_t session;
     uint32_t vsmmu;

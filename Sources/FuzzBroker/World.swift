@@ -113,7 +113,7 @@ final class World {
         let answer = session.handle(
             // SAFETY: as above.
             unsafe packet.span.bytes, files: files, descriptorsTruncated: truncated, at: now, reply: &room)
-        for (index, file) in files.enumerated() where !answer.keepsFiles {
+        for file in files where !answer.keepsFiles {
             descriptors.remove(file.resource.rawValue)
         }
         check(answer, to: packet)

@@ -74,9 +74,15 @@ package final class FaultyBackend: TranslationBackend {
 
     package var features: Features { wrapped.features }
     package var mapsMemory: Bool { wrapped.mapsMemory }
+    package var mapsDeviceMemory: Bool { wrapped.mapsDeviceMemory }
+    package func renewDeviceMemory() { wrapped.renewDeviceMemory() }
     package var reservedWindow: MSIWindow { wrapped.reservedWindow }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { try wrapped.probe(device) }
     package func endProbe() { wrapped.endProbe() }
+    package func takeHold(of device: Name) -> (any DeviceHold)? { wrapped.takeHold(of: device) }
+    package func restartEvents(of vsmmu: VSMMUID) { wrapped.restartEvents(of: vsmmu) }
+    package var hasNotices: Bool { wrapped.hasNotices }
+    package func takeNotices() -> [HostNotice] { wrapped.takeNotices() }
 
     package func map(_ map: MemoryMap) throws(BackendFailure) {
         try pass(.map)

@@ -35,10 +35,13 @@ extension IOMMUFDBackend {
         }
         let kernel = try requireIOAS().kernel
         return try attempt { () throws(IOMMUError) in
-            let bound = try BoundDevice(name.description, at: located.path, of: kernel)
+            let bound = try BoundDevice(name.description, at: located.path, of: kernel, canStall: located.canStall)
+            // Its number was free: whoever had it before is gone.
+            for (_, hold) in holds where hold.device == bound.id { hold.end() }
             let info = try bound.hardwareInfo()
             let physical = PhysicalSMMU(
-                name: smmu, registers: info.registers, errata: info.repeatsTLBIAndCFGI ? .repeatTLBIAndCFGI : [])
+                name: smmu, registers: info.registers, errata: info.repeatsTLBIAndCFGI ? .repeatTLBIAndCFGI : [],
+                stalls: info.registers.stallModel != .terminateOnly)
             remember(name, behind: smmu)
             let device = HostDevice(
                 name: name, smmu: physical, streamID: StreamID(address.requesterID), hasATS: info.hasATS,
@@ -102,7 +105,26 @@ extension IOMMUFDBackend {
 
     package func detach(_ vsid: StreamID, from vsmmu: VSMMUID) throws(BackendFailure) {
         let (target, stream) = try require(vsid, on: vsmmu, "detach vSID \(vsid.rawValue)")
+        noteHold(stream)
         try attempt { () throws(IOMMUError) in try target.detach(stream) }
+    }
+
+    /// While it is still ours, for later.
+    private func noteHold(_ stream: IOMMUFDStream) {
+        holds.removeAll { $0.device == stream.device.name || !$0.hold.isHeld }
+        do throws(Errno) {
+            holds.append((stream.device.name, IOMMUFDHold(try stream.bound.witness(), stream.bound.id)))
+        } catch {
+            // No descriptor is left for it: then the next one to bind the device finds out.
+            return
+        }
+    }
+
+    /// One of a device that could not be detached says that it is held until its vSMMU is destroyed.
+    package func takeHold(of device: Name) -> (any DeviceHold)? {
+        if let stream = attached(device) { noteHold(stream) }
+        guard let index = holds.firstIndex(where: { $0.device == device }) else { return nil }
+        return holds[index].hold
     }
 
     package func rebind(_ vsid: StreamID, to newVSID: StreamID, on vsmmu: VSMMUID) throws(BackendFailure) {

@@ -13,6 +13,7 @@ package final class IOMMUFDBackend: TranslationBackend {
 
     private let descriptors: DescriptorTable
     private let opener: Opener
+    private let calls: SlowCalls
     let locator: any DeviceLocator
     private var ioas: IOAS?
     private var maps: [MemoryMap] = []
@@ -23,9 +24,17 @@ package final class IOMMUFDBackend: TranslationBackend {
     var representatives: [(smmu: Name, device: Name)] = []
     /// Event sources of vSMMUs that are gone. Whoever waited for them has turned away by the time of the next request.
     private var retired: [ResourceID] = []
+    /// Of devices that have been taken away, until they are asked for.
+    var holds: [(device: Name, hold: IOMMUFDHold)] = []
+    private var notices: [HostNotice] = []
 
-    package init(descriptors: DescriptorTable, locator: any DeviceLocator, opener: @escaping Opener) {
+    /// - Parameter now: nanoseconds that never go back, for what takes long.
+    package init(
+        descriptors: DescriptorTable, locator: any DeviceLocator,
+        now: @escaping () -> UInt64 = { MonotonicTime.now.nanoseconds }, opener: @escaping Opener
+    ) {
         (self.descriptors, self.locator, self.opener) = (descriptors, locator, opener)
+        calls = SlowCalls(now: now)
     }
 
     deinit {
@@ -33,9 +42,10 @@ package final class IOMMUFDBackend: TranslationBackend {
         for vsmmu in vsmmus { descriptors.remove(vsmmu.events.resource.rawValue) }
     }
 
-    /// The kernel answers stalled transactions of a guest itself.
-    package var features: Features { [] }
+    /// Whether there is anything to answer the registers of a vSMMU say: STALL_MODEL.
+    package var features: Features { [.pageResponse] }
     package var mapsMemory: Bool { false }
+    package var mapsDeviceMemory: Bool { true }
     /// MSI_IOVA_BASE and MSI_IOVA_LENGTH (drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c).
     package var reservedWindow: MSIWindow { MSIWindow(base: 0x0800_0000, size: 1 << 20) }
 
@@ -48,7 +58,7 @@ package final class IOMMUFDBackend: TranslationBackend {
         if let ioas { return ioas }
         let made = try attempt { () throws(IOMMUError) in
             let kernel: any IOMMUKernel
-            do throws(Errno) { kernel = try opener() } catch {
+            do throws(Errno) { kernel = TimedKernel(try opener(), calls) } catch {
                 throw IOMMUError(error, .open, "open /dev/iommu")
             }
             return try IOAS(kernel)
@@ -72,15 +82,32 @@ package final class IOMMUFDBackend: TranslationBackend {
             throw BackendFailure(
                 .invalid, operation, advice: "the window of MSIs is there: leave it out of guest memory")
         }
+        let ioas = try requireIOAS()
+        let mapping = try mapping(of: map, operation)
+        try attempt { () throws(IOMMUError) in try ioas.map(mapping) }
+        maps.append(map)
+    }
+
+    private func mapping(of map: MemoryMap, _ operation: String) throws(BackendFailure) -> FileMapping {
         guard let raw = descriptors.raw(map.file.rawValue) else {
             throw BackendFailure(.invalid, operation, advice: "the descriptor is gone")
         }
-        let mapping = FileMapping(
+        return FileMapping(
             descriptor: raw, offset: map.offset, length: map.size, iova: map.ipa, readable: map.readable,
             writable: map.writable)
-        let ioas = try requireIOAS()
-        try attempt { () throws(IOMMUError) in try ioas.map(mapping) }
-        maps.append(map)
+    }
+
+    /// What the kernel has taken away stays in the address space as a map of nothing, so that it has to go first. Where a
+    /// BAR cannot be mapped now, because its device has memory disabled, nothing is until the client maps it anew.
+    package func renewDeviceMemory() {
+        guard let ioas else { return }
+        for map in maps where map.isDeviceMemory {
+            do {
+                let mapping = try mapping(of: map, "map a BAR again")
+                try ioas.unmap(iova: map.ipa, length: map.size)
+                try ioas.map(mapping)
+            } catch { continue }
+        }
     }
 
     package func unmap(_ map: MemoryMap) throws(BackendFailure) {
@@ -102,7 +129,7 @@ package final class IOMMUFDBackend: TranslationBackend {
         let ioas = try requireIOAS()
         let device = try representative(of: smmu.name)
         let vsmmu = try attempt { () throws(IOMMUError) in
-            try IOMMUFDVSMMU(id, on: smmu, with: device, over: ioas, descriptors)
+            try IOMMUFDVSMMU(id, on: smmu, advertised: advertised, with: device, over: ioas, descriptors, calls)
         }
         vsmmus.append(vsmmu)
     }
@@ -112,36 +139,84 @@ package final class IOMMUFDBackend: TranslationBackend {
         retired.append(vsmmus.remove(at: index).events.resource)
     }
 
-    package func eventSource(of vsmmu: VSMMUID) -> ResourceID? { find(vsmmu)?.events.resource }
+    package func eventSource(of vsmmu: VSMMUID) -> ResourceID? {
+        guard let events = find(vsmmu)?.events, events.failure == nil else { return nil }
+        return events.resource
+    }
 
     package func install(
         _ installation: Installation, for vsid: StreamID, on vsmmu: VSMMUID
     ) throws(BackendFailure) {
         let (target, stream) = try require(vsid, on: vsmmu, "install a translation for vSID \(vsid.rawValue)")
-        try attempt { () throws(IOMMUError) in try target.install(installation, for: stream) }
+        do throws(IOMMUError) { try target.install(installation, for: stream) } catch {
+            var failure = BackendFailure(error)
+            failure.isUnsettled = target.isUnsettled
+            // To try again what half of was done would be to forget what was in effect before.
+            if failure.isUnsettled { failure.isTransient = false }
+            throw failure
+        }
     }
 
     // MARK: Commands and events
 
     package func invalidate(_ commands: Span<Command>, on vsmmu: VSMMUID) -> InvalidationOutcome {
         guard let target = find(vsmmu) else { return .failed(Self.noVSMMU(vsmmu, "invalidate")) }
+        defer { if !target.slowStreams.isEmpty { noteSlowStreams(target) } }
         return target.invalidate(commands)
+    }
+
+    private func noteSlowStreams(_ vsmmu: IOMMUFDVSMMU) {
+        notices += vsmmu.slowStreams.map { .trouble(DeviceTrouble(vsmmu: vsmmu.id, vsid: $0, reason: .slowATC)) }
+        vsmmu.slowStreams = []
     }
 
     package func resynchronize(_ vsmmu: VSMMUID) throws(BackendFailure) {
         let target = try require(vsmmu, "resynchronize vSMMU \(vsmmu)")
+        defer { if !target.slowStreams.isEmpty { noteSlowStreams(target) } }
         try attempt { () throws(IOMMUError) in try target.resynchronize() }
     }
 
     package func readEvents(of vsmmu: VSMMUID, into slots: inout MutableSpan<EventRecord>) -> EventsRead {
-        find(vsmmu)?.events.read(into: &slots) ?? EventsRead(count: 0)
+        guard let target = find(vsmmu), target.events.failure == nil else { return EventsRead(count: 0) }
+        let read = target.events.read(into: &slots, target.streams)
+        if let failure = target.events.failure { notices.append(.eventsFailed(vsmmu, BackendFailure(failure))) }
+        return read
     }
 
-    /// Nothing stalls that is not answered by the kernel.
+    package func restartEvents(of vsmmu: VSMMUID) { find(vsmmu)?.events.restart() }
+
+    // MARK: What has been noticed
+
+    package var hasNotices: Bool { !notices.isEmpty || !calls.isEmpty }
+
+    package func takeNotices() -> [HostNotice] {
+        let slow = calls.take()
+        var all = slow.calls.map { HostNotice.slowCall(name: $0.name, milliseconds: $0.nanoseconds / 1_000_000) }
+        if slow.more > 0 { all.append(.moreSlowCalls(slow.more)) }
+        all += notices
+        notices = []
+        return all
+    }
+
+    // MARK: Stalled transactions
+
+    /// The kernel knows to try again and to abort; a transaction that is to be terminated without the device being told is
+    /// aborted too.
     package func respond(
         _ response: PageResponse, to tag: StallTag, of vsid: StreamID, on vsmmu: VSMMUID
-    ) throws(BackendFailure) -> Bool { false }
-    package func terminateStalls(of vsid: StreamID?, on vsmmu: VSMMUID) throws(BackendFailure) {}
+    ) throws(BackendFailure) -> Bool {
+        let (target, stream) = try require(vsid, on: vsmmu, "answer a stalled transaction")
+        return try attempt { () throws(IOMMUError) in
+            try target.stalls?.answer(tag.rawValue, of: stream, retry: response == .retry) ?? false
+        }
+    }
+
+    package func terminateStalls(of vsid: StreamID?, on vsmmu: VSMMUID) throws(BackendFailure) {
+        let target = try require(vsmmu, "end stalled transactions")
+        var stream: IOMMUFDStream?
+        if let vsid { stream = try require(vsid, on: vsmmu, "end stalled transactions").1 }
+        try attempt { () throws(IOMMUError) in try target.stalls?.terminate(stream) }
+    }
 
     /// Where the guest's own doorbell is does not matter: the kernel writes the window's address into the device.
     package func bindDoorbell(

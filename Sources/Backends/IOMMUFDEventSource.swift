@@ -3,37 +3,56 @@ import IOMMUFD
 import LinuxSystem
 import SMMUv3
 
-/// The event queue of a vSMMU, and the descriptor to wait for it.
+/// The event queue of a vSMMU, the queue of its stalled transactions, and the descriptor to wait for both.
 ///
-/// That one is an epoll of two: the queue's own, and one that is readable while records have been taken out of the kernel
-/// and not been given on. Nobody else has the queue's own, so that the kernel lets it go.
+/// That one is an epoll of their own descriptors and of one that is readable while records have been taken out of the kernel
+/// and not been given on. Nobody else has the queues' own, so that the kernel lets them go.
 final class IOMMUFDEventSource {
     let resource: ResourceID
     private let queue: EventQueue
+    private let stalls: IOMMUFDStalls?
     private let remainder: EventFD
     private var signalled = false
+    /// Why it is not read any more: its descriptor would be readable for ever.
+    private(set) var failure: IOMMUError?
+    /// Errors in passing, one after the other.
+    private var hiccups = 0
+    private static let mostHiccups = 64
 
-    init(of queue: EventQueue, in descriptors: DescriptorTable) throws(IOMMUError) {
-        self.queue = queue
+    init(of queue: EventQueue, and stalls: IOMMUFDStalls?, in descriptors: DescriptorTable) throws(IOMMUError) {
+        (self.queue, self.stalls) = (queue, stalls)
         do throws(Errno) {
             remainder = try EventFD()
             let epoll = try Epoll()
             try epoll.add(queue.raw, .readable, data: 0)
             try epoll.add(remainder.fd.raw, .readable, data: 1)
+            if let stalls { try epoll.add(stalls.queue.raw, .readable, data: 2) }
             resource = ResourceID(rawValue: descriptors.insert(epoll.intoDescriptor()))
         } catch { throw IOMMUError(error, .eventQueue, "make descriptors for an event queue") }
     }
 
-    func read(into slots: inout MutableSpan<EventRecord>) -> EventsRead {
+    /// Events first, then transactions of `streams` that stall. Nothing after a failure.
+    func read(into slots: inout MutableSpan<EventRecord>, _ streams: [IOMMUFDStream]) -> EventsRead {
+        var read = EventsRead(count: 0)
+        if failure != nil { return read }
         do throws(IOMMUError) {
             let reading = try queue.read(into: &slots)
-            try signal(queue.hasRemainder)
-            return EventsRead(count: reading.count, lost: reading.lost)
+            (read.count, read.lost) = (reading.count, reading.lost)
+            while let stalls, read.count < slots.count, let record = try stalls.read(streams) {
+                slots[read.count] = record
+                read.count += 1
+            }
+            try signal(queue.hasRemainder || stalls?.queue.hasRemainder ?? false)
+            hiccups = 0
         } catch {
-            // The records are where they were, and the descriptor is still readable.
-            return EventsRead(count: 0)
+            hiccups += 1
+            if !error.isTransient || hiccups > Self.mostHiccups { failure = error }
         }
+        return read
     }
+
+    /// Tries again after a failure.
+    func restart() { (failure, hiccups) = (nil, 0) }
 
     private func signal(_ remains: Bool) throws(IOMMUError) {
         if remains == signalled { return }

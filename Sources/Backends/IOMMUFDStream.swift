@@ -18,6 +18,11 @@ final class IOMMUFDStream {
         vdevice = try VDevice(vsid, for: bound, in: viommu)
     }
 
+    /// The kernel has refused to hand over its stalled transactions.
+    var stallsAreRefused = false
+    /// Whether its transactions may stall, and be answered by the guest.
+    var canStall: Bool { !stallsAreRefused && (bound.canStall || device.smmu.registers.stallModel == .stallForced) }
+
     /// Whether the device may have cached translations.
     var usesATS: Bool { device.hasATS && installation.usesATS }
 

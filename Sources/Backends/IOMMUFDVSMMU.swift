@@ -10,9 +10,16 @@ final class IOMMUFDVSMMU {
     let smmu: PhysicalSMMU
     let viommu: VIOMMU
     let events: IOMMUFDEventSource
+    /// nil: nothing stalls that the guest could answer.
+    let stalls: IOMMUFDStalls?
+    let calls: SlowCalls
     private let aborting: TwinHWPTs
     private let bypassing: TwinHWPTs
     private(set) var streams: [IOMMUFDStream] = []
+    /// Of the last ``install(_:for:)`` that failed: what was in effect before is not any more.
+    private(set) var isUnsettled = false
+    /// Devices that have let others wait for an ATC_INV since the last time that somebody asked.
+    var slowStreams: [StreamID] = []
     // Reused.
     var forwarded: [Command] = []
 
@@ -21,13 +28,17 @@ final class IOMMUFDVSMMU {
 
     /// `device` is any that is behind the SMMU, for the kernel to know which one is meant.
     init(
-        _ id: VSMMUID, on smmu: PhysicalSMMU, with device: BoundDevice, over ioas: IOAS, _ descriptors: DescriptorTable
+        _ id: VSMMUID, on smmu: PhysicalSMMU, advertised: IDRegisters, with device: BoundDevice, over ioas: IOAS,
+        _ descriptors: DescriptorTable, _ calls: SlowCalls
     ) throws(IOMMUError) {
-        (self.id, self.smmu) = (id, smmu)
+        (self.id, self.smmu, self.calls) = (id, smmu, calls)
         viommu = try VIOMMU(for: device, over: try NestParent(for: device, over: ioas))
         aborting = try TwinHWPTs(for: device, in: viommu, word0: Self.abort)
         bypassing = try TwinHWPTs(for: device, in: viommu, word0: Self.bypass)
-        events = try IOMMUFDEventSource(of: try EventQueue(in: viommu, depth: Self.eventDepth), in: descriptors)
+        let answers = smmu.stalls && advertised.stallModel != .terminateOnly
+        stalls = answers ? IOMMUFDStalls(try FaultQueue(ioas.kernel)) : nil
+        events = try IOMMUFDEventSource(
+            of: try EventQueue(in: viommu, depth: Self.eventDepth), and: stalls, in: descriptors)
     }
 
     /// Word 0 of STEs that are valid: Config 0b000 and 0b100.
@@ -60,14 +71,16 @@ final class IOMMUFDVSMMU {
 
     func detach(_ stream: IOMMUFDStream) throws(IOMMUError) {
         try stream.bound.detach()
+        stalls?.forget(stream)
         streams.removeAll { $0 === stream }
     }
 
     /// Puts a translation into effect: what is attached is replaced at once, so that no access is aborted between. On an
-    /// error what was in effect before still is.
+    /// error what was in effect before still is, or else the device aborts if the kernel lets it: see ``isUnsettled``.
     func install(_ installation: Installation, for stream: IOMMUFDStream) throws(IOMMUError) {
+        isUnsettled = false
         let before = stream.bound.attached
-        try stream.bound.attach(try hwpt(for: installation, of: stream))
+        try attach(installation, to: stream)
         guard case .stage1 = installation else {
             stream.installation = installation
             return
@@ -78,10 +91,29 @@ final class IOMMUFDVSMMU {
             forwarded.append(.cfgiCDAll(stream.vsid))
             try issueForwarded()
         } catch {
-            if !reattach(before, to: stream) { stream.installation = installation }
+            if !reattach(before, to: stream) { settle(stream, at: installation) }
             throw error
         }
         stream.installation = installation
+    }
+
+    /// What is to be in effect could not be made whole, and what was before could not be had again.
+    private func settle(_ stream: IOMMUFDStream, at installation: Installation) {
+        isUnsettled = true
+        stream.installation = reattach(aborting.other(than: stream.bound.attached), to: stream) ? .abort : installation
+    }
+
+    /// Attaches what is not attached now. A kernel that cannot hand over stalled transactions says so here; then they are
+    /// not to be.
+    private func attach(_ installation: Installation, to stream: IOMMUFDStream) throws(IOMMUError) {
+        let hwpt = try hwpt(for: installation, of: stream)
+        do throws(IOMMUError) {
+            try stream.bound.attach(hwpt)
+        } catch  where error.cause == .noStalls && hwpt.faults != nil {
+            stream.stallsAreRefused = true
+            try stream.bound.attach(try self.hwpt(for: installation, of: stream))
+        }
+        stalls?.forget(stream)
     }
 
     /// What is to be attached, which is never what is.
@@ -92,14 +124,24 @@ final class IOMMUFDVSMMU {
         case .bypass: return bypassing.other(than: stream.bound.attached)
         case .stage1(let word0, let word1):
             try stream.requireVDevice(in: viommu)
-            return try NestedHWPT(for: stream.bound, in: viommu, word0: word0, word1: word1)
+            let answers = stalls != nil && stream.canStall
+            return try NestedHWPT(
+                for: stream.bound, in: viommu, word0: word0, word1: answers ? word1 : unstalling(word1),
+                faults: answers ? stalls?.queue : nil)
         }
+    }
+
+    /// STE.S1STALLD, where the SMMU leaves it to software. The kernel does not answer stalled transactions of a device that
+    /// it does not know to stall: they would wait for ever.
+    private func unstalling(_ word1: UInt64) -> UInt64 {
+        smmu.registers.stallModel == .stallAndTerminate ? word1 | 1 << 27 : word1
     }
 
     /// False: what should be undone stays in effect.
     private func reattach(_ before: IOMMUObject?, to stream: IOMMUFDStream) -> Bool {
         do throws(IOMMUError) {
             if let before { try stream.bound.attach(before) } else { try stream.bound.detach() }
+            stalls?.forget(stream)
             return true
         } catch { return false }
     }
@@ -110,7 +152,7 @@ final class IOMMUFDVSMMU {
         let old = stream.vsid
         try stream.renumber(new, in: viommu)
         do throws(IOMMUError) {
-            try stream.bound.attach(try hwpt(for: stream.installation, of: stream))
+            try attach(stream.installation, to: stream)
         } catch {
             stream.restore(old, in: viommu)
             throw error

@@ -137,6 +137,32 @@ package final class AdminClient {
     /// Lets a device translate again; returns the session that has been told.
     package func release(_ device: Name) throws(BrokerError) -> UInt64 { try tell(.release, device) }
 
+    /// Has a device taken from its guest, for the host; returns the session that has been told.
+    package func handBack(_ device: Name) throws(BrokerError) -> UInt64 { try tell(.handBack, device) }
+
+    /// Ends a device's quarantine, or has it taken from its guest; returns the session that has been told.
+    package func letGo(_ device: Name) throws(BrokerError) -> UInt64 { try tell(.letGo, device) }
+
+    /// Lets sessions have a device again that was taken for the host.
+    package func readmit(_ device: Name) throws(BrokerError) {
+        let ask = AdminDeviceRequest(device: device)
+        try request(.readmit) {
+            ask.encode(as: .readmit, $0, into: &$1)
+        } _: { reply, _ in
+            reply.body == .done ? () : nil
+        }
+    }
+
+    /// Devices that no session has, and nobody gets at the moment.
+    package func heldBack() throws(BrokerError) -> [AdminHeldDevice] {
+        try request(.heldBack) {
+            AdminRequest.encodeHeader(.heldBack, $0, into: &$1)
+        } _: { reply, packet in
+            guard case .heldBack(_, let devices) = reply.body else { return nil }
+            return devices.array(in: packet)
+        }
+    }
+
     private func tell(_ type: AdminRequestType, _ device: Name) throws(BrokerError) -> UInt64 {
         let ask = AdminDeviceRequest(device: device)
         return try request(type) {

@@ -7,8 +7,8 @@ package final class MonitorReceiver {
     package enum Delivery: Hashable, Sendable {
         case events([MonitorEvent])
         case notices([MonitorNotice])
-        /// This monitor was too slow for so many records.
-        case lost(UInt64)
+        /// This monitor was too slow for so much.
+        case lost(MonitorLoss)
         /// Nothing came in time.
         case nothing
         /// There is no more: the past has been told, or the daemon has ended.
@@ -45,7 +45,7 @@ package final class MonitorReceiver {
             switch try MonitorMessage(decoding: packet).body {
             case .events(let records): return .events(records.array(in: packet))
             case .notices(let records): return .notices(records.array(in: packet))
-            case .lost(let count): return .lost(count)
+            case .lost(let loss): return .lost(loss)
             }
         } catch { throw BrokerError(error) }
     }

@@ -20,7 +20,7 @@ package enum Change: Hashable, Sendable {
     case detached(ContextKey)
     /// What the guest gave, what is in effect, and whether it aborts because the STE is ILLEGAL.
     case installed(ContextKey, ste: StreamTableEntry?, Installation, illegal: Bool)
-    case health(ContextKey, HealthNotice.State)
+    case health(ContextKey, ContextHealth)
     case subscribed(SessionState.Subscription)
     case unsubscribed(VSMMUID)
     /// Records have been read: the number of the next one.

@@ -42,7 +42,7 @@ enum EventQueueRules {
             throw Refusal(
                 .hugetlbUnsupported, .notSupported,
                 "\(whose) descriptor is of hugetlbfs, which the daemon does not map: pass a memfd without MFD_HUGETLB.")
-        case .seqPacketSocket, .eventFD, .other:
+        case .seqPacketSocket, .eventFD, .deviceMemory, .other:
             throw Refusal(.notMemory, .invalid, "\(whose) descriptor is no memfd: pass one.")
         }
         if !file.readable || !file.writable {

@@ -23,13 +23,15 @@ package struct Grant: Hashable, Sendable {
     /// Names, PCI addresses, and patterns with `*` and `?`.
     package var devices: [String]
     package var quota: Quota
+    /// What becomes of devices that fault without end.
+    package var faults: FaultPolicy
 
     package init(
         name: String, users: [UInt32] = [], groups: [UInt32] = [], units: [String] = [], devices: [String] = [],
-        quota: Quota = Quota()
+        quota: Quota = Quota(), faults: FaultPolicy = FaultPolicy()
     ) {
         (self.name, self.users, self.groups, self.units) = (name, users, groups, units)
-        (self.devices, self.quota) = (devices, quota)
+        (self.devices, self.quota, self.faults) = (devices, quota, faults)
     }
 }
 

@@ -23,10 +23,15 @@ package struct HostDevice: Hashable, Sendable {
     package var streamID: StreamID
     package var hasATS: Bool
     package var pasidBits: Int
+    /// Another one after the host's driver has let the device go and has taken it again; 0: not known.
+    package var binding: UInt64
 
-    package init(name: Name, smmu: PhysicalSMMU, streamID: StreamID, hasATS: Bool = false, pasidBits: Int = 0) {
+    package init(
+        name: Name, smmu: PhysicalSMMU, streamID: StreamID, hasATS: Bool = false, pasidBits: Int = 0,
+        binding: UInt64 = 0
+    ) {
         (self.name, self.smmu, self.streamID) = (name, smmu, streamID)
-        (self.hasATS, self.pasidBits) = (hasATS, pasidBits)
+        (self.hasATS, self.pasidBits, self.binding) = (hasATS, pasidBits, binding)
     }
 }
 
@@ -57,8 +62,30 @@ package protocol DeviceDirectory: AnyObject, Sendable {
     func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU
     /// Gives a device back.
     func release(_ name: Name, by session: SessionID)
+    /// Gives a device back of which somebody else may still have a descriptor, as `hold` knows: until that is closed it is
+    /// orphaned, and nobody's. `withheld`: the host wants it, and nobody gets it until an operator says so.
+    func release(_ name: Name, by session: SessionID, vm: Name?, hold: (any DeviceHold)?, withheld: Bool)
+    /// Whether a device is orphaned, or was until now. Refusals: NOT_GRANTED.
+    func orphanage(of name: Name, under grant: Grant) throws(Refusal) -> Orphanage
     /// Gives everything back that the session has; its place in its grant too.
     func releaseEverything(of session: SessionID)
     /// Counts a session against its grant's MaxSessions. Refusals: QUOTA.
     func admit(_ session: SessionID, under grant: Grant) throws(Refusal)
+}
+
+extension DeviceDirectory {
+    package func release(_ name: Name, by session: SessionID, vm: Name?, hold: (any DeviceHold)?, withheld: Bool) {
+        release(name, by: session)
+    }
+    package func orphanage(of name: Name, under grant: Grant) throws(Refusal) -> Orphanage { .none }
+}
+
+/// What became of a device whose session has ended.
+package enum Orphanage: Hashable, Sendable {
+    /// It is not orphaned.
+    case none
+    /// Its last holder has just been found gone: the kernel has reset it.
+    case over
+    /// Somebody still has a descriptor of it.
+    case lasting
 }

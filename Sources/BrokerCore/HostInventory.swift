@@ -7,6 +7,8 @@ package struct HostInventory: Sendable {
     private var templates: [DeviceTemplate]
     private var claims: [Claim] = []
     private var sessions: [Admitted] = []
+    var kept: [HeldBack] = []
+    private var nextNumber: UInt64 = 1
 
     private struct Claim {
         var device: HostDevice
@@ -28,6 +30,13 @@ package struct HostInventory: Sendable {
     }
 
     package func owner(of name: Name) -> SessionID? { claims.first { $0.device.name == name }?.session }
+
+    func binding(of name: Name) -> UInt64 { claims.first { $0.device.name == name }?.device.binding ?? 0 }
+
+    mutating func takeNumber() -> UInt64 {
+        defer { nextNumber += 1 }
+        return nextNumber
+    }
 
     // MARK: Sessions
 
@@ -58,6 +67,7 @@ package struct HostInventory: Sendable {
             if claim.session == session { return claim.device }
             throw .busy(name)
         }
+        try checkNotHeldBack(name, hardware)
         let device = try unclaimed(name, hardware)
         claims.append(Claim(device: device, session: session))
         return device
@@ -67,7 +77,7 @@ package struct HostInventory: Sendable {
         claims.removeAll { $0.device.name == name && $0.session == session }
     }
 
-    package func smmu(
+    package mutating func smmu(
         of name: Name, for session: SessionID, under grant: Grant, hardware: HostDevice? = nil
     ) throws(Refusal) -> PhysicalSMMU {
         try check(name, under: grant)
@@ -75,12 +85,13 @@ package struct HostInventory: Sendable {
             if claim.session == session { return claim.device.smmu }
             throw .busy(name)
         }
+        try checkNotHeldBack(name, hardware)
         if let template = templates.first(where: { $0.name == name }) { return template.device.smmu }
         return try unclaimed(name, hardware).smmu
     }
 
     /// A name that the grant does not cover gets the same answer whether there is such a device or not.
-    private func check(_ name: Name, under grant: Grant) throws(Refusal) {
+    package func check(_ name: Name, under grant: Grant) throws(Refusal) {
         if grant.allows(name) { return }
         if let template = template(of: name)?.template, grant.allows(template.name) { return }
         throw Refusal(

@@ -18,6 +18,12 @@ package struct Instant: Hashable, Comparable, Sendable {
     package init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
     package static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 
+    /// The earlier of two; nil: there is none.
+    package static func earlier(_ a: Instant?, _ b: Instant?) -> Instant? {
+        guard let a, let b else { return a ?? b }
+        return min(a, b)
+    }
+
     /// Later by `milliseconds`; the end of time where that would be beyond it.
     package func advanced(byMilliseconds milliseconds: UInt64) -> Instant {
         let (product, productOverflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)

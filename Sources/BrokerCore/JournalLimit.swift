@@ -17,15 +17,18 @@ package struct JournalMeter: Hashable, Sendable {
 
     package init() {}
 
-    /// One fault: whether the journal is to have it, and how many were suppressed before it.
-    package mutating func count(at now: Instant, _ limit: JournalLimit) -> (journal: Bool, suppressed: UInt64) {
+    /// One line: whether the journal is to have it, and how many faults were suppressed before it. It stands for `faults`
+    /// of them.
+    package mutating func count(
+        _ faults: UInt64 = 1, at now: Instant, _ limit: JournalLimit
+    ) -> (journal: Bool, suppressed: UInt64) {
         if let end = windowEnd, now < end {
         } else {
             windowEnd = now.advanced(byMilliseconds: limit.intervalMilliseconds)
             passed = 0
         }
         guard passed < limit.burst else {
-            suppressed += 1
+            suppressed &+= faults
             return (false, 0)
         }
         passed += 1
@@ -34,7 +37,9 @@ package struct JournalMeter: Hashable, Sendable {
     }
 
     /// What was let through is suppressed after all, for another reason.
-    mutating func takeBack(_ verdict: (journal: Bool, suppressed: UInt64)) { suppressed = verdict.suppressed + 1 }
+    mutating func takeBack(_ verdict: (journal: Bool, suppressed: UInt64), _ faults: UInt64) {
+        suppressed = verdict.suppressed &+ faults
+    }
 
     /// When there will be something to tell; nil while nothing is suppressed.
     package var deadline: Instant? { suppressed > 0 ? windowEnd : nil }
@@ -58,4 +63,5 @@ struct ContextMeter: Keyed {
     var events: UInt64 = 0
     var stesInstalled: UInt64 = 0
     var journal = JournalMeter()
+    var watch = HealthWatch()
 }

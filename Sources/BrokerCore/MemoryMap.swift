@@ -9,12 +9,16 @@ package struct MemoryMap: Hashable, Sendable {
     package var readable: Bool
     /// The file.
     package var file: ResourceID
+    /// It is a BAR: the kernel takes the map away when the device is reset or its memory disabled.
+    package var isDeviceMemory: Bool
 
     package init(
-        ipa: UInt64, size: UInt64, offset: UInt64, readable: Bool = true, writable: Bool, file: ResourceID
+        ipa: UInt64, size: UInt64, offset: UInt64, readable: Bool = true, writable: Bool, file: ResourceID,
+        isDeviceMemory: Bool = false
     ) {
         (self.ipa, self.size, self.offset) = (ipa, size, offset)
         (self.readable, self.writable, self.file) = (readable, writable, file)
+        self.isDeviceMemory = isDeviceMemory
     }
 
     /// The first address behind it; checked not to overflow when it was made.
@@ -27,6 +31,8 @@ package struct ReceivedFile: Hashable, Sendable {
         /// A memfd, or a file of a tmpfs.
         case shmem
         case hugetlb
+        /// A dma-buf of vfio-pci: a part of a BAR.
+        case deviceMemory
         /// One end of a pair of AF_UNIX, SOCK_SEQPACKET sockets.
         case seqPacketSocket
         case eventFD

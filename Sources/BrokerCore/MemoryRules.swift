@@ -6,17 +6,22 @@ package enum MemoryRules {
     package static let pageSize: UInt64 = 4096
 
     /// The map that a MEMORY_MAP asks for, if the rules allow it. `mapsMemory`: the backend maps the file itself.
-    /// `reserved`: where no guest memory can be.
+    /// `takesDevices`: it takes BARs. `reserved`: where no guest memory can be.
     package static func map(
         _ request: MemoryMapRequest, _ file: ReceivedFile, in state: SessionState, mapsMemory: Bool,
-        reserved: MSIWindow, grant: Grant
+        takesDevices: Bool = false, reserved: MSIWindow, grant: Grant
     ) throws(Refusal) -> MemoryMap {
         try checkRange(request)
         try checkWindow(request, reserved)
-        try checkFile(file, request, mapsMemory: mapsMemory)
+        if request.flags.contains(.dmabuf) {
+            try checkDeviceMemory(file, request, in: state, takesDevices)
+        } else {
+            try checkFile(file, request, mapsMemory: mapsMemory)
+        }
         let map = MemoryMap(
             ipa: request.ipa.rawValue, size: request.size, offset: request.offset,
-            readable: request.flags.contains(.read), writable: request.flags.contains(.write), file: file.resource)
+            readable: request.flags.contains(.read), writable: request.flags.contains(.write), file: file.resource,
+            isDeviceMemory: request.flags.contains(.dmabuf))
         if let other = overlap(map, in: state.maps) {
             throw Refusal(
                 .overlap, .exists,
@@ -57,12 +62,31 @@ package enum MemoryRules {
             "`\(field)` \(value.hex) and `size` \(size.hex) go beyond 64 bits: correct them.")
     }
 
+    /// The kernel does not say whose BAR a dma-buf is: that a device of vfio-pci has lent it, and that the session has a
+    /// device, is all that can be seen.
+    private static func checkDeviceMemory(
+        _ file: ReceivedFile, _ request: MemoryMapRequest, in state: SessionState, _ takesDevices: Bool
+    ) throws(Refusal) {
+        guard takesDevices else {
+            throw .notSupported("This daemon's backend takes no dma-buf: map memfds and tmpfs files, without DMABUF.")
+        }
+        guard file.kind == .deviceMemory else {
+            throw Refusal(
+                .notMemory, .invalid,
+                "DMABUF is set, but the descriptor is no dma-buf of vfio-pci: pass what VFIO_DEVICE_FEATURE_DMA_BUF gave."
+            )
+        }
+        guard state.contexts.count > 0 else {
+            throw Refusal(
+                .notMemory, .invalid,
+                "DMABUF is set, but the session has no device whose BAR this could be: attach the device first.")
+        }
+        try checkAccess(file, request)
+    }
+
     private static func checkFile(
         _ file: ReceivedFile, _ request: MemoryMapRequest, mapsMemory: Bool
     ) throws(Refusal) {
-        if request.flags.contains(.dmabuf) {
-            throw .notSupported("This daemon's backend takes no dma-buf: map memfds and tmpfs files, without DMABUF.")
-        }
         switch file.kind {
         case .shmem: break
         case .hugetlb:
@@ -71,11 +95,22 @@ package enum MemoryRules {
                     .hugetlbUnsupported, .notSupported,
                     "The backend maps the file itself and takes none of hugetlbfs: pass a memfd without MFD_HUGETLB.")
             }
+        case .deviceMemory:
+            throw Refusal(.notMemory, .invalid, "The descriptor is a dma-buf of a device: set DMABUF to map it.")
         case .seqPacketSocket, .eventFD, .other:
             throw Refusal(
                 .notMemory, .invalid, "The descriptor is no memfd and no file of tmpfs or hugetlbfs: pass one of these."
             )
         }
+        if mapsMemory && !file.sealedAgainstShrinking {
+            throw Refusal(
+                .notSealed, .notPermitted,
+                "The backend maps the file itself, which can still shrink: add the seal F_SEAL_SHRINK with fcntl.")
+        }
+        try checkAccess(file, request)
+    }
+
+    private static func checkAccess(_ file: ReceivedFile, _ request: MemoryMapRequest) throws(Refusal) {
         if !file.readable {
             throw Refusal(
                 .notMemory, .invalid,
@@ -85,11 +120,6 @@ package enum MemoryRules {
             throw Refusal(
                 .descriptorNotWritable, .notPermitted,
                 "WRITE is set, but the descriptor is open for reading only: open it for writing, or map READ alone.")
-        }
-        if mapsMemory && !file.sealedAgainstShrinking {
-            throw Refusal(
-                .notSealed, .notPermitted,
-                "The backend maps the file itself, which can still shrink: add the seal F_SEAL_SHRINK with fcntl.")
         }
         if request.offset + request.size > file.size {
             throw Refusal(

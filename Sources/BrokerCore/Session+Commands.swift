@@ -8,19 +8,22 @@ extension Session {
         let index = try workingVSMMUIndex(request.vsmmu)
         batch.begin()
         batch.take(request.commands, in: packet, of: request.vsmmu, state.vsmmus[index].advertised, state.contexts)
-        try runBatch(on: request.vsmmu)
+        try runBatch(on: request.vsmmu, at: call.now)
         let header = ReplyHeader(to: call.header, completed: UInt32(batch.count))
         return Answer(byteCount: header.encode(into: &reply))
     }
 
     /// Has the backend do what is in ``batch``, which has been checked as a whole. On return all of it is complete.
-    func runBatch(on vsmmu: VSMMUID) throws(Refusal) {
+    func runBatch(on vsmmu: VSMMUID, at now: Instant) throws(Refusal) {
         // Out of the batch's own hands, so that the compiler sees that nobody else has the batch meanwhile.
         let forwarded = batch.forwarded
         let outcome = forwarded.isEmpty ? .completed : backend.invalidate(forwarded.span, on: vsmmu)
+        let knowsDevice = !forwarded.isEmpty && backend.hasNotices && hearOfHost(at: now)
         switch outcome {
         case .completed: break
-        case .deviceTimedOut: throw recoverFromTimeout(on: vsmmu)
+        case .deviceTimedOut:
+            if !knowsDevice { noteTimeout(of: batch, on: vsmmu, at: now) }
+            throw recoverFromTimeout(on: vsmmu)
         case .failed(let failure): throw recover(from: failure, on: vsmmu)
         }
         countBatch(completed: batch.count)

@@ -14,11 +14,13 @@ extension Session {
         do throws(Refusal) {
             let device = try probe(request.device) ?? claimed
             try Self.check(device, fits: vsmmu)
-            let attached = try attach(device, to: vsmmu, as: key)
+            let initially = initialState(of: device, vsmmu)
+            let attached = try attach(device, to: vsmmu, as: key, initially)
+            restoreHealth(of: device.name, key, at: call.now)
             let answer = DeviceAttachReply(
                 msiBase: IOVA(attached.msi.base), msiSize: attached.msi.size,
                 flags: Self.flags(device, attached), pasidBits: UInt32(clamping: device.pasidBits),
-                physicalStream: device.streamID, state: (vsmmu.enabled ? Installation.abort : vsmmu.bypassed).state)
+                physicalStream: device.streamID, state: initially.state)
             var result = Answer(byteCount: answer.encode(to: call.header, into: &reply))
             result.descriptor = attached.descriptor
             return result
@@ -81,10 +83,13 @@ extension Session {
     }
 
     /// While the vSMMU is disabled GBPA decides; when it is enabled the device aborts until its STE_SET.
+    private func initialState(of device: HostDevice, _ vsmmu: SessionState.VSMMU) -> Installation {
+        vsmmu.enabled || isShelvedQuarantined(device.name) ? .abort : vsmmu.bypassed
+    }
+
     private func attach(
-        _ device: HostDevice, to vsmmu: SessionState.VSMMU, as key: ContextKey
+        _ device: HostDevice, to vsmmu: SessionState.VSMMU, as key: ContextKey, _ initially: Installation
     ) throws(Refusal) -> AttachedDevice {
-        let initially = vsmmu.enabled ? Installation.abort : vsmmu.bypassed
         var attached = AttachedDevice()
         let failure = attempt { () throws(BackendFailure) in
             attached = try backend.attach(device, to: key.vsmmu, as: key.vsid, initially: initially)
@@ -106,6 +111,7 @@ extension Session {
         if state.contexts.index(of: newKey) != nil { throw .duplicateVSID(request.newVSID, of: request.vsmmu) }
         // Records that wait in the source name the old vSID.
         drainSource(of: request.vsmmu, at: call.now)
+        tellMerged(at: call.now) { $0 == key }
         let failure = attempt { () throws(BackendFailure) in
             try backend.rebind(request.vsid, to: request.newVSID, on: request.vsmmu)
         }
@@ -129,27 +135,58 @@ extension Session {
         drainSource(of: request.vsmmu, at: call.now)
         let failure = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
         if let failure { throw .hostFailure(failure, "The device is still attached: try again") }
-        forget(key, device)
-        context.directory.release(device, by: context.id)
+        forget(key, device, at: call.now)
+        giveBack(device, withheld: false)
         return done(call, &reply)
     }
 
+    /// To the directory, with who may still have a descriptor of it.
+    func giveBack(_ device: Name, withheld: Bool) {
+        context.directory.release(
+            device, by: context.id, vm: state.hello?.name, hold: backend.takeHold(of: device), withheld: withheld)
+    }
+
+    /// A device that was here before is doing as it was then.
+    private func restoreHealth(of device: Name, _ key: ContextKey, at now: Instant) {
+        guard let health = takeShelvedHealth(device) else { return }
+        commit(.health(key, health))
+        if let meter = meters.index(of: key) { meters[meter].watch.lastTrouble = now }
+        planHealth()
+    }
+
     /// The context is gone from the backend.
-    func forget(_ key: ContextKey, _ device: Name) {
+    func forget(_ key: ContextKey, _ device: Name, at now: Instant) {
+        tellMerged(at: now) { $0 == key }
+        if let index = state.contexts.index(of: key) { shelveHealth(device, state.contexts[index].health) }
         commit(.detached(key))
+        planHealth()
         stalls.remove { $0.key == key }
         if var meter = meters.remove(key), let count = meter.journal.takeSuppressed() {
             observer.saw(.suppressedFaults(device: device, count: count))
         }
         effects.insert(.contexts)
-        observer.saw(.detached(device: device))
+        observer.saw(.detached(device: device, vsmmu: key.vsmmu, vsid: key.vsid))
     }
 
-    /// No device of this daemon's backends outlives its session yet.
-    func deviceReset(_ request: DeviceResetRequest) -> Refusal {
-        Refusal(
-            .notOrphaned, .busy,
-            "`\(request.device)` is not orphaned, and only orphaned devices are reset here: reset a live device through its "
-                + "own descriptor.")
+    /// The kernel resets a device when its last descriptor is closed, and lets nobody else do so before: an orphan's DMA is
+    /// blocked meanwhile.
+    func deviceReset(
+        _ request: DeviceResetRequest, _ call: Call, _ reply: inout MutableRawSpan
+    ) throws(Refusal) -> Answer {
+        let grant = try admittingGrant()
+        switch try context.directory.orphanage(of: request.device, under: grant) {
+        case .over: return done(call, &reply)
+        case .none:
+            throw Refusal(
+                .notOrphaned, .busy,
+                "`\(request.device)` is not orphaned, and only orphaned devices are reset here: reset a live device through "
+                    + "its own descriptor.")
+        case .lasting:
+            throw Refusal(
+                .deviceBusy, .busy,
+                "`\(request.device)` cannot be reset while somebody has its descriptor: its DMA is blocked, and the kernel "
+                    + "resets it when the last copy is closed. \"fuser -v /dev/vfio/devices/*\" on the host says who has it."
+            )
+        }
     }
 }

@@ -3,6 +3,8 @@ import Wire
 /// How far the end of a session is.
 struct Ending {
     var tries = 0
+    /// Devices that are gone from the backend.
+    var devices: [Name] = []
     /// Of ABORT, when a device is busy: one second at the interval below.
     static let maximumTries = 50
     static let intervalMilliseconds: UInt64 = 20
@@ -18,7 +20,8 @@ extension Session {
             return now.advanced(byMilliseconds: Ending.intervalMilliseconds)
         }
         unmapEverything()
-        removeObjects()
+        removeObjects(at: now)
+        for device in ending.devices { giveBack(device, withheld: false) }
         context.directory.releaseEverything(of: context.id)
         endDelivery()
         commit(.ended)
@@ -53,11 +56,13 @@ extension Session {
         }
     }
 
-    private func removeObjects() {
+    private func removeObjects(at now: Instant) {
+        tellMerged(at: now) { _ in true }
         while !state.contexts.isEmpty {
             let (key, device) = (state.contexts[0].key, state.contexts[0].device.name)
             _ = attempt { () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }
-            forget(key, device)
+            forget(key, device, at: now)
+            ending.devices.append(device)
         }
         while !state.vsmmus.isEmpty {
             let id = state.vsmmus[0].key

@@ -45,14 +45,15 @@ extension Session {
         return ledger
     }
 
-    /// Puts a notice on a context's health into the order of the events.
-    func tellHealth(of index: Int) {
+    /// The device of a context is no longer the session's.
+    func tellGone(_ index: Int) {
         let context = state.contexts[index]
-        if let lane = lanes.index(of: context.key.vsmmu) {
-            lanes[lane].ring.append(.health(HealthNotice(vsid: context.key.vsid, state: context.health)))
-        }
+        let health = context.health
+        let notice = HealthNotice(
+            vsid: context.key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
+        if let lane = lanes.index(of: context.key.vsmmu) { lanes[lane].ring.append(.deviceGone(notice)) }
         effects.formUnion([.delivery, .contexts])
-        observer.saw(.health(device: context.device.name, context.health))
+        observer.saw(.handedBack(device: context.device.name))
     }
 
     /// The session ends: nobody takes what is left.
@@ -87,6 +88,7 @@ extension Session {
     package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects {
         // Asked again only when there was not room enough for all: then the ring has become larger, or begins anew.
         while readOnce(vsmmu, at: now), lanes.index(of: vsmmu).map({ lanes[$0].ring.wantsMore }) ?? false {}
+        if backend.hasNotices { hearOfHost(at: now) }
         return takeEffects()
     }
 
@@ -119,6 +121,7 @@ extension Session {
         lanes[lane].ledger.discarded &+= discarded
         counts.eventsDiscarded &+= discarded
         observer.saw(.lostEvents(vsmmu: vsmmu, count: lost &+ discarded))
+        settleHealth(at: now)
     }
 
     /// The source has used up numbers: for records that it lost, and for those that have been read.
@@ -160,59 +163,18 @@ extension Session {
             let record = lanes[lane].ring.record(position, ofLast: read.count)
             tell(record, EventSequence(first &+ UInt64(position)), of: vsmmu, generation, at: now)
         }
+        settleHealth(at: now)
         return read.count > 0
     }
 
-    /// One record, to the journal and to monitors.
-    private func tell(
-        _ record: EventRecord, _ sequence: EventSequence, of vsmmu: VSMMUID, _ generation: Generation, at now: Instant
-    ) {
-        guard let hello = state.hello else { return }
-        let key = ContextKey(vsmmu, record.streamID)
-        let verdict = admitToJournal(key, at: now)
-        if let tag = record.stallTag { stalls.add(StallTag(UInt32(tag)), of: key, at: now) }
-        if !verdict.journal { counts.journalSuppressed += 1 }
-        observer.sawFault(
-            ObservedFault(
-                session: context.id, vm: hello.name, vsmmu: vsmmu, generation: generation, sequence: sequence,
-                record: record, device: state.contexts.index(of: key).map { state.contexts[$0].device.name },
-                journal: verdict.journal, suppressed: verdict.suppressed))
-    }
-
-    // MARK: The journal's limit
-
-    /// A context has its limit, and all of them have one together: attaching a device anew gives no more.
-    private func admitToJournal(_ key: ContextKey, at now: Instant) -> (journal: Bool, suppressed: UInt64) {
-        let contexts = UInt64(clamping: max(1, grant?.quota.contexts ?? 1))
-        let (burst, overflow) = journalLimit.burst.multipliedReportingOverflow(by: contexts)
-        let whole = JournalLimit(
-            burst: overflow ? .max : burst, intervalMilliseconds: journalLimit.intervalMilliseconds)
-        guard let index = meters.index(of: key) else {
-            return Self.admit(&strayJournal, journalLimit, &wholeJournal, whole, at: now)
-        }
-        meters[index].events += 1
-        return Self.admit(&meters[index].journal, journalLimit, &wholeJournal, whole, at: now)
-    }
-
-    private static func admit(
-        _ meter: inout JournalMeter, _ limit: JournalLimit, _ all: inout JournalMeter, _ whole: JournalLimit,
-        at now: Instant
-    ) -> (journal: Bool, suppressed: UInt64) {
-        let verdict = meter.count(at: now, limit)
-        if !verdict.journal || all.count(at: now, whole).journal { return verdict }
-        meter.takeBack(verdict)
-        return (false, 0)
-    }
+    // MARK: Time
 
     /// The first time at which ``timeout(at:)`` has something to do. Of records that name no context the next one that is
     /// let through has the count.
     package var deadline: Instant? {
-        var first = stalls.first
-        if let quarantineRetry { first = first.map { min($0, quarantineRetry) } ?? quarantineRetry }
-        for index in lanes.indices {
-            guard let retry = lanes[index].retry else { continue }
-            first = first.map { min($0, retry.at) } ?? retry.at
-        }
+        var first = Instant.earlier(stalls.first, Instant.earlier(quarantineRetry, leaveRetry))
+        first = Instant.earlier(first, Instant.earlier(healthDeadline, merger.deadline))
+        for index in lanes.indices { first = Instant.earlier(first, lanes[index].retry?.at) }
         for index in meters.indices {
             guard let deadline = meters[index].journal.deadline else { continue }
             first = first.map { min($0, deadline) } ?? deadline
@@ -221,6 +183,7 @@ extension Session {
     }
 
     package func timeout(at now: Instant) -> Effects {
+        tellMerged(at: now)
         for index in meters.indices {
             guard let count = meters[index].journal.takeSuppressed(at: now),
                 let context = state.contexts.index(of: meters[index].key)
@@ -229,6 +192,9 @@ extension Session {
         }
         answerStalls(at: now)
         retryQuarantine(at: now)
+        timeHealth(at: now)
+        retryHandingBack(at: now)
+        if backend.hasNotices { hearOfHost(at: now) }
         return takeEffects()
     }
 }

@@ -6,8 +6,8 @@ extension Session {
     ) throws(Refusal) -> Answer {
         let grant = try admittingGrant()
         let map = try MemoryRules.map(
-            request, files[0], in: state, mapsMemory: backend.mapsMemory, reserved: backend.reservedWindow, grant: grant
-        )
+            request, files[0], in: state, mapsMemory: backend.mapsMemory,
+            takesDevices: backend.mapsDeviceMemory, reserved: backend.reservedWindow, grant: grant)
         if let failure = attempt({ () throws(BackendFailure) in try backend.map(map) }) {
             throw .hostFailure(failure, "Nothing is mapped there")
         }

@@ -5,25 +5,22 @@ package import Wire
 
 extension Session {
     /// Another grant counts from now on; nil: nothing more may be had. What the session has it keeps.
-    package func replaceGrant(_ grant: Grant?) { self.grant = grant }
+    package func replaceGrant(_ grant: Grant?, at now: Instant) {
+        self.grant = grant
+        guard let policy = grant?.faults, policy != faultPolicy else { return }
+        faultPolicy = policy
+        for index in state.contexts.indices { advance(index, .policyChanged, at: now) }
+    }
 
     /// An operator's doing: a device goes to ABORT and stays there, whatever STEs its guest gives. False: no such device
     /// here.
-    package func quarantine(_ device: Name) -> Bool {
+    package func quarantine(_ device: Name, at now: Instant) -> Bool {
         guard let index = contextIndex(of: device) else { return false }
-        if !state.contexts[index].quarantined {
-            commit(.health(state.contexts[index].key, .quarantined))
-            tellHealth(of: index)
-        }
-        let target = Target(installation: .abort, illegal: state.contexts[index].illegal)
-        if install(target, ste: state.contexts[index].ste, at: index) != nil {
-            // At once: who says this has no clock.
-            quarantineRetry = Instant(nanoseconds: 0)
-        }
+        advance(index, .quarantine, at: now)
         return true
     }
 
-    /// What the host has refused an operator is asked for again, until it is so or not wanted any more.
+    /// What the host has refused a quarantine is asked for again, until it is so or not wanted any more.
     func retryQuarantine(at now: Instant) {
         guard let retry = quarantineRetry, retry <= now else { return }
         quarantineRetry = nil
@@ -41,25 +38,50 @@ extension Session {
     private static var quarantineRetryMilliseconds: UInt64 { 100 }
 
     /// A quarantined device may translate again: as the last STE of its guest says. False: no such device here.
-    package func release(_ device: Name) -> Bool {
+    package func release(_ device: Name, at now: Instant) -> Bool {
         guard let index = contextIndex(of: device) else { return false }
-        let key = state.contexts[index].key
-        guard state.contexts[index].quarantined, let vsmmu = state.vsmmus.index(of: key.vsmmu) else { return true }
-        commit(.health(key, .recovered))
-        tellHealth(of: index)
-        if state.vsmmus[vsmmu].failed { return true }
-        let ste = state.contexts[index].ste
-        let target: Target
-        if !state.vsmmus[vsmmu].enabled {
-            target = Target(installation: state.vsmmus[vsmmu].bypassed, illegal: false)
-        } else if let ste {
-            target = self.target(of: ste, for: index, state.vsmmus[vsmmu].advertised)
-        } else {
-            target = .aborting
-        }
-        _ = install(target, ste: ste, at: index)
+        advance(index, .release, at: now)
         return true
     }
+
+    // MARK: Back to the host
+
+    /// An operator's doing: takes a device from the guest, so that the host's driver can let it go. It aborts, is detached,
+    /// and its owner is told, to close its own descriptor. False: no such device here.
+    package func handBack(_ device: Name, at now: Instant) -> Bool {
+        guard let index = contextIndex(of: device) else { return false }
+        let key = state.contexts[index].key
+        drainSource(of: key.vsmmu, at: now)
+        let target = Target(installation: .abort, illegal: state.contexts[index].illegal)
+        _ = install(target, ste: state.contexts[index].ste, at: index)
+        if attempt({ () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }) != nil {
+            // It is being reset, or the host fails: it is asked for again until it is so.
+            leaving.removeAll { $0 == device }
+            leaving.append(device)
+            leaveRetry = now.advanced(byMilliseconds: Self.leaveRetryMilliseconds)
+            return true
+        }
+        leaving.removeAll { $0 == device }
+        tellGone(index)
+        forget(key, device, at: now)
+        giveBack(device, withheld: true)
+        return true
+    }
+
+    /// Ends a quarantine; without one takes the device from the guest. False: no such device here.
+    package func letGo(_ device: Name, at now: Instant) -> Bool {
+        guard let index = contextIndex(of: device) else { return false }
+        return state.contexts[index].quarantined ? release(device, at: now) : handBack(device, at: now)
+    }
+
+    /// What has been asked for again, and not been done yet.
+    func retryHandingBack(at now: Instant) {
+        guard let retry = leaveRetry, retry <= now else { return }
+        leaveRetry = nil
+        for device in leaving where !handBack(device, at: now) { leaving.removeAll { $0 == device } }
+    }
+
+    private static var leaveRetryMilliseconds: UInt64 { 100 }
 
     private func contextIndex(of device: Name) -> Int? {
         state.contexts.indices.first { state.contexts[$0].device.name == device }

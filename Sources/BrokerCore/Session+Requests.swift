@@ -20,7 +20,7 @@ extension Session {
         case .deviceAttach(let request): return try deviceAttach(request, call, &reply)
         case .deviceRebind(let request): return try deviceRebind(request, call, &reply)
         case .deviceDetach(let request): return try deviceDetach(request, call, &reply)
-        case .deviceReset(let request): throw deviceReset(request)
+        case .deviceReset(let request): return try deviceReset(request, call, &reply)
         case .steSet(let request): return try steSet(request, call, &reply)
         case .commands(let request): return try commands(request, call, packet, &reply)
         case .msiDoorbell(let request): return try msiDoorbell(request, call, &reply)

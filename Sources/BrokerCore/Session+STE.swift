@@ -23,6 +23,7 @@ extension Session {
             ? target(of: request.ste, for: index, state.vsmmus[vsmmu].advertised)
             : Target(installation: before, illegal: false)
         if let failure = install(target, ste: request.ste, at: index) {
+            if failure.isUnsettled { throw .vsmmuFailed(request.vsmmu) }
             throw .hostFailure(
                 failure,
                 "The device \(Self.description(of: state.contexts[index].installed)): leave the guest's command unconsumed"
@@ -70,6 +71,14 @@ extension Session {
         guard let failure else {
             commit(.installed(key, ste: ste, target.installation, illegal: target.illegal))
             return nil
+        }
+        if failure.isUnsettled {
+            // The worse of the two counts until ABORT is in effect (I3).
+            if target.installation != .abort {
+                commit(.installed(key, ste: ste, target.installation, illegal: target.illegal))
+            }
+            giveUp(key.vsmmu, failure)
+            return failure
         }
         if state.contexts[index].installed == .bypass && target.installation != .abort { park(index) }
         return failure

@@ -54,6 +54,7 @@ extension Session {
         }
         // What its source still has is the owner's, and nobody could ask for it afterwards.
         drainSourceForGood(of: request.vsmmu, at: call.now)
+        tellMerged(at: call.now) { $0.vsmmu == request.vsmmu }
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
         closeLane(of: request.vsmmu)
@@ -108,6 +109,8 @@ extension Session {
             let entry = request.entries.element(position, in: packet)
             guard let index = state.contexts.index(of: ContextKey(request.vsmmu, entry.vsid)) else { continue }
             let failure = install(target(of: entry.ste, for: index, advertised), ste: entry.ste, at: index)
+            // With the vSMMU its devices have gone to ABORT.
+            if let failure, failure.isUnsettled { throw .vsmmuFailed(request.vsmmu) }
             if let failure {
                 let context = state.contexts[index]
                 commit(.installed(context.key, ste: entry.ste, context.installed, illegal: false))
@@ -149,10 +152,14 @@ extension Session {
         let index = try vsmmuIndex(id)
         // Records from before the reset must carry the generation from before it.
         drainSourceForGood(of: id, at: call.now)
+        tellMerged(at: call.now) { $0.vsmmu == id }
         stalls.remove { $0.vsmmu == id }
         commit(.reset(id))
         resetLane(of: id)
-        effects.insert(.contexts)
+        for context in state.contexts(of: id) { advance(context, .reset, at: call.now) }
+        backend.restartEvents(of: id)
+        backend.renewDeviceMemory()
+        effects.formUnion([.contexts, .eventSources])
         reports.removeAll(keepingCapacity: true)
         for context in state.contexts(of: id) {
             let report = disable(context, state.vsmmus[index].bypassed)
@@ -175,10 +182,12 @@ extension Session {
 
     /// The vSMMU cannot be relied on: its devices abort, and it is failed until it is reset.
     func giveUp(_ id: VSMMUID, _ failure: BackendFailure) {
+        if let index = state.vsmmus.index(of: id), state.vsmmus[index].failed { return }
+        // Before its devices abort: what fails there does not begin this again.
+        commit(.failed(id))
         for context in state.contexts(of: id) {
             _ = install(.aborting, ste: state.contexts[context].ste, at: context)
         }
-        commit(.failed(id))
         effects.insert(.contexts)
         observer.saw(.vsmmuFailed(vsmmu: id, failure))
     }

@@ -70,13 +70,30 @@ package final class Session {
     var wholeJournal = JournalMeter()
     /// Transactions that wait for an answer.
     var stalls = StallDeadlines()
-    /// When to try again what an operator wants and the host has refused; nil: there is nothing.
+    /// Identical faults, for the journal and for monitors.
+    var merger = FaultMerger()
+    /// Of the last grant that there was.
+    var faultPolicy: FaultPolicy
+    /// A storm waits for ``settleHealth(at:)``.
+    var hasUnsettledHealth = false
+    /// When a context's health may change by itself; nil: never.
+    var healthDeadline: Instant?
+    /// Of devices that have been detached and were not healthy.
+    var shelvedHealth: [ShelvedHealth] = []
+    /// When to try again what a quarantine wants and the host has refused; nil: there is nothing.
     var quarantineRetry: Instant?
+    /// Devices that the host is to have back, and that could not be detached yet; and when to try again.
+    var leaving: [Name] = []
+    var leaveRetry: Instant?
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }
     package var counters: SessionCounters { counts }
+    package var faultCounters: FaultCounters { faults }
     /// Not itself `package`, so that the compiler sees who has it in hand, and checks nothing at run time.
     var counts = SessionCounters()
+    var faults = FaultCounters()
+    /// Since ``takeFaults()``.
+    var hasNewFaults = false
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
     var batch = CommandBatch()
@@ -92,6 +109,7 @@ package final class Session {
     package init(_ context: Context) {
         self.context = context
         (grant, journalLimit) = (context.grant, context.journalLimit)
+        faultPolicy = context.grant?.faults ?? FaultPolicy()
     }
 
     /// The one door for every change of state: noted first, then made, and both before the reply is written (I7).
@@ -117,6 +135,7 @@ package final class Session {
             observer.saw(.refused(RequestType(rawValue: header.type), error.reason ?? .none, error.text))
             answer = Answer(byteCount: error.encode(to: header, into: &reply))
         }
+        if backend.hasNotices { hearOfHost(at: now) }
         answer.effects.formUnion(takeEffects())
         return answer
     }

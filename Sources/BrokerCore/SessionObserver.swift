@@ -19,6 +19,14 @@ package struct ObservedFault: Hashable, Sendable {
     package var record: EventRecord
     /// The device; nil when the record names no attached stream.
     package var device: Name?
+    /// How many there were: all like this one, which is the last of them.
+    package var count: UInt64
+    /// They are like it in kind, and not in address.
+    package var isSample: Bool
+    /// Nanoseconds since this one.
+    package var age: UInt64
+    /// Nanoseconds from the first of them to this one.
+    package var span: UInt64
     /// Whether the journal is to have it; false when the context's rate limit suppressed it.
     package var journal: Bool
     /// Faults of this context that the rate limit suppressed since the last one that was not.
@@ -26,11 +34,27 @@ package struct ObservedFault: Hashable, Sendable {
 
     package init(
         session: SessionID, vm: Name, vsmmu: VSMMUID, generation: Generation, sequence: EventSequence,
-        record: EventRecord, device: Name?, journal: Bool, suppressed: UInt64
+        record: EventRecord, device: Name?, journal: Bool, suppressed: UInt64, count: UInt64 = 1,
+        isSample: Bool = false, age: UInt64 = 0, span: UInt64 = 0
     ) {
         (self.session, self.vm, self.vsmmu, self.generation) = (session, vm, vsmmu, generation)
         (self.sequence, self.record, self.device) = (sequence, record, device)
-        (self.journal, self.suppressed) = (journal, suppressed)
+        (self.journal, self.suppressed, self.count, self.isSample) = (journal, suppressed, count, isSample)
+        (self.age, self.span) = (age, span)
+    }
+}
+
+/// A context is doing better, or worse.
+package struct HealthChange: Hashable, Sendable {
+    package var device: Name
+    package var key: ContextKey
+    package var from: HealthNotice.State
+    package var health: ContextHealth
+    /// Within the span of a storm, up to now.
+    package var faults: UInt64 = 0
+
+    package init(device: Name, key: ContextKey, from: HealthNotice.State, health: ContextHealth) {
+        (self.device, self.key, self.from, self.health) = (device, key, from, health)
     }
 }
 
@@ -38,7 +62,7 @@ package struct ObservedFault: Hashable, Sendable {
 package enum SessionNotice: Hashable, Sendable {
     case began(vm: Name, grant: String)
     case attached(device: Name, vsmmu: VSMMUID, vsid: StreamID)
-    case detached(device: Name)
+    case detached(device: Name, vsmmu: VSMMUID, vsid: StreamID)
     /// The source lost records.
     case lostEvents(vsmmu: VSMMUID, count: UInt64)
     /// The rate limit of a context has ended with so many suppressed.
@@ -50,7 +74,11 @@ package enum SessionNotice: Hashable, Sendable {
     case deviceTimedOut(vsmmu: VSMMUID)
     /// Nobody answered a stalled transaction of this device in time: it was aborted.
     case stallTimedOut(device: Name)
-    case health(device: Name, HealthNotice.State)
+    case health(HealthChange)
+    /// An operator has taken it from the guest.
+    case handedBack(device: Name)
+    /// A call of the host took 100 ms or more.
+    case slowCall(name: String, milliseconds: UInt64)
     /// The text is the one that the client is told.
     case refused(RequestType?, Reason, String)
     case ended

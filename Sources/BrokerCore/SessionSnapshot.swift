@@ -42,6 +42,8 @@ package struct SessionCounters: Hashable, Sendable {
     package var eventsOutdated: UInt64 = 0
     /// Kept out of the journal by the rate limit.
     package var journalSuppressed: UInt64 = 0
+    /// Calls of the host that took 100 ms or more.
+    package var slowCalls: UInt64 = 0
     package init() {}
 
     /// Read, and waiting for the owner. So each record that was read is counted in one place.
@@ -59,7 +61,7 @@ package struct ContextSnapshot: Hashable, Sendable {
     package var illegal: Bool
     package var vsmmuEnabled: Bool
     package var vsmmuFailed: Bool
-    package var health: HealthNotice.State
+    package var health: ContextHealth
     package var events: UInt64
     package var stesInstalled: UInt64
     /// The installed STE's words 0 and 1; 0 without stage 1.
@@ -68,7 +70,7 @@ package struct ContextSnapshot: Hashable, Sendable {
 
     package init(
         vsmmu: VSMMUID, vsid: StreamID, device: Name, smmu: Name, physicalStream: StreamID, state: ContextState,
-        illegal: Bool, vsmmuEnabled: Bool, vsmmuFailed: Bool, health: HealthNotice.State, events: UInt64,
+        illegal: Bool, vsmmuEnabled: Bool, vsmmuFailed: Bool, health: ContextHealth, events: UInt64,
         stesInstalled: UInt64, word0: UInt64, word1: UInt64
     ) {
         (self.vsmmu, self.vsid, self.device, self.smmu) = (vsmmu, vsid, device, smmu)

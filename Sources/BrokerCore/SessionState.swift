@@ -39,13 +39,13 @@ package struct SessionState: Hashable, Sendable {
         package fileprivate(set) var installed: Installation
         /// The STE is ILLEGAL, and so the context aborts.
         package fileprivate(set) var illegal = false
-        package fileprivate(set) var health = HealthNotice.State.healthy
+        package fileprivate(set) var health = ContextHealth()
 
         package init(key: ContextKey, device: HostDevice, installed: Installation) {
             (self.key, self.device, self.installed) = (key, device, installed)
         }
 
-        package var quarantined: Bool { health == .quarantined }
+        package var quarantined: Bool { health.state == .quarantined }
         package var report: ContextReport { ContextReport(vsid: key.vsid, state: installed.state, illegal: illegal) }
     }
 

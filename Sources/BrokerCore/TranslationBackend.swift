@@ -11,6 +11,8 @@ package protocol TranslationBackend: AnyObject {
     var features: Features { get }
     /// It maps the files of ``map(_:)`` into this process: they must be sealed against shrinking, and no hugetlbfs.
     var mapsMemory: Bool { get }
+    /// It takes BARs of the session's devices as memory.
+    var mapsDeviceMemory: Bool { get }
     /// The IPAs that the host keeps for MSIs of every device, where no guest memory can be; size 0: none.
     var reservedWindow: MSIWindow { get }
 
@@ -28,6 +30,9 @@ package protocol TranslationBackend: AnyObject {
     func map(_ map: MemoryMap) throws(BackendFailure)
     /// Takes a whole earlier map away. On return no device reaches it, by no cached translation either.
     func unmap(_ map: MemoryMap) throws(BackendFailure)
+
+    /// Maps BARs again, as far as the host lets it: it takes them away without a word when a device is reset.
+    func renewDeviceMemory()
 
     // MARK: vSMMUs
 
@@ -52,6 +57,10 @@ package protocol TranslationBackend: AnyObject {
     /// stream's cached CDs, also when nothing changed. ``BackendFailure/isTransient`` says whether to try again.
     func install(_ installation: Installation, for vsid: StreamID, on vsmmu: VSMMUID) throws(BackendFailure)
 
+    /// Asked after a device has been taken away: who knows whether anybody else still has a descriptor of it. nil: nobody
+    /// can.
+    func takeHold(of device: Name) -> (any DeviceHold)?
+
     // MARK: Commands
 
     /// Does commands in order, completely: on ``InvalidationOutcome/completed`` all of them are finished. They name vSIDs,
@@ -66,6 +75,13 @@ package protocol TranslationBackend: AnyObject {
     /// means that there is none at the moment. ``EventsRead/lost`` counts those that the source itself has lost before the
     /// first of them.
     func readEvents(of vsmmu: VSMMUID, into slots: inout MutableSpan<EventRecord>) -> EventsRead
+    /// A source that has failed is to be read again (VSMMU_RESET).
+    func restartEvents(of vsmmu: VSMMUID)
+
+    /// Whether ``takeNotices()`` has something. Asked after each request.
+    var hasNotices: Bool { get }
+    /// What has happened in the host beside what calls answer, the oldest first; each is given once.
+    func takeNotices() -> [HostNotice]
 
     // MARK: Stalled transactions
 
@@ -86,9 +102,15 @@ package protocol TranslationBackend: AnyObject {
 
 extension TranslationBackend {
     package var mapsMemory: Bool { true }
+    package var mapsDeviceMemory: Bool { false }
+    package func renewDeviceMemory() {}
     package var reservedWindow: MSIWindow { MSIWindow(base: 0, size: 0) }
     package func probe(_ device: Name) throws(BackendFailure) -> HostDevice? { nil }
     package func endProbe() {}
+    package func takeHold(of device: Name) -> (any DeviceHold)? { nil }
+    package func restartEvents(of vsmmu: VSMMUID) {}
+    package var hasNotices: Bool { false }
+    package func takeNotices() -> [HostNotice] { [] }
 }
 
 /// What is put into effect for a stream. The words of a stage 1 have been stripped to what a nested vSMMU may have.
@@ -122,6 +144,8 @@ package struct BackendFailure: Error, Hashable, Sendable {
     package var advice: String
     /// Trying again soon may help: a device in reset, memory that is short.
     package var isTransient: Bool
+    /// What was in effect before could not be had again, so that nobody may rely on it: the vSMMU has to be given up.
+    package var isUnsettled = false
 
     package init(_ status: Status, _ operation: String, advice: String, isTransient: Bool = false) {
         (self.status, self.operation, self.advice) = (status, operation, advice)

@@ -46,6 +46,9 @@ int clinux_file_inspect(int fd, struct clinux_file *file) {
             file->kind = CLINUX_FILE_SHMEM;
         else if (system.f_type == HUGETLBFS_MAGIC)
             file->kind = CLINUX_FILE_HUGETLB;
+        /* DMA_BUF_MAGIC of linux/magic.h. */
+        else if ((unsigned long)system.f_type == 0x444d4142ul)
+            file->kind = CLINUX_FILE_DMABUF;
     }
     file->seals = seals < 0 ? 0 : (uint32_t)seals;
     int access = mode & O_ACCMODE;

@@ -12,7 +12,8 @@ int clinux_path_inspect(const char *path, struct clinux_path *found) {
     struct stat status;
     if (stat(path, &status) < 0)
         return -errno;
-    *found = (struct clinux_path){.mode = status.st_mode, .uid = status.st_uid, .gid = status.st_gid};
+    *found = (struct clinux_path){
+        .mode = status.st_mode, .uid = status.st_uid, .gid = status.st_gid, .inode = status.st_ino};
     return 0;
 }
 

@@ -58,6 +58,13 @@ package struct ConfigurationKey: Hashable, Sendable {
     package static let maps = ConfigurationKey(.grant, "MaxMaps")
     package static let vsmmus = ConfigurationKey(.grant, "MaxVSMMUs")
     package static let contexts = ConfigurationKey(.grant, "MaxContexts")
+    package static let faultPolicy = ConfigurationKey(.grant, "FaultPolicy")
+    package static let faultStorm = ConfigurationKey(.grant, "FaultStorm")
+    package static let atcTimeouts = ConfigurationKey(.grant, "ATCTimeouts")
+    package static let faultSample = ConfigurationKey(.grant, "FaultSample")
+    package static let parkReturn = ConfigurationKey(.grant, "ParkReturn")
+    package static let parkTime = ConfigurationKey(.grant, "ParkTime")
+    package static let maximumParkTime = ConfigurationKey(.grant, "MaxParkTime")
 
     /// All that there are, in the order in which people are shown them.
     package static let all: [ConfigurationKey] = [
@@ -66,5 +73,6 @@ package struct ConfigurationKey: Hashable, Sendable {
         outputAddressBits, granules, smmuPASIDBits, smmuATS, stalls, rangeInvalidation, asid16Bit,
         smmu, streamID, ats, pasidBits, template, instances,
         user, group, unit, devices, grantSessions, memory, maps, vsmmus, contexts,
+        faultPolicy, faultStorm, atcTimeouts, faultSample, parkReturn, parkTime, maximumParkTime,
     ]
 }

@@ -15,7 +15,8 @@ extension Grant {
         let devices = section.list(.devices, Self.device)
         self.init(
             name: section.section.name ?? "", users: users, groups: groups, units: units,
-            devices: devices?.values ?? [], quota: Quota(&section))
+            devices: devices?.values ?? [], quota: Quota(&section),
+            faults: FaultPolicy(&section))
         if users.isEmpty, groups.isEmpty, units.isEmpty {
             section.report(.warning, "the grant is nobody's: it needs `User=`, `Group=` or `Unit=`")
         }

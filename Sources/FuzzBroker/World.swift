@@ -82,10 +82,10 @@ final class World {
         case 0: _ = session.readSource(of: VSMMUID(program.vsmmu()), at: now)
         case 1: deliver(program.below(20))
         case 2: session.sockets.first.map(session.subscriberGone)
-        case 3: _ = session.quarantine(Self.name(program.device()))
-        case 4: _ = session.release(Self.name(program.device()))
+        case 3: _ = session.quarantine(Self.name(program.device()), at: now)
+        case 4: _ = session.release(Self.name(program.device()), at: now)
         case 5: _ = session.timeout(at: now)
-        case 6: session.replaceGrant(program.chance(in: 4) ? nil : Self.grant)
+        case 6: session.replaceGrant(program.chance(in: 4) ? nil : Self.grant, at: now)
         default: request(&program)
         }
         closeDiscarded()

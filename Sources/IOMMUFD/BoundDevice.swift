@@ -7,14 +7,18 @@ package final class BoundDevice {
     package let name: String
     /// In the iommufd.
     package let id: UInt32
+    /// Its transactions may stall: the kernel has been told so by firmware, or by a quirk of its own.
+    package let canStall: Bool
     /// nil only while this is going: a device that is attached would keep what it is attached to.
     private var descriptor: OwnedFD?
     /// What it was attached to last, kept until it is not. Whoever has a copy of the descriptor may have attached
     /// something else since.
     package private(set) var attached: IOMMUObject?
 
-    package init(_ name: String, at path: DevicePath, of kernel: any IOMMUKernel) throws(IOMMUError) {
-        (self.kernel, self.name) = (kernel, name)
+    package init(
+        _ name: String, at path: DevicePath, of kernel: any IOMMUKernel, canStall: Bool = false
+    ) throws(IOMMUError) {
+        (self.kernel, self.name, self.canStall) = (kernel, name, canStall)
         do throws(Errno) {
             let handle = try kernel.bind(path)
             id = handle.id
@@ -55,6 +59,9 @@ package final class BoundDevice {
             try kernel.reset(raw: raw)
         } catch { throw IOMMUError(error, .reset, "reset \(name)") }
     }
+
+    /// To be asked whether anybody has the device, when this is gone.
+    package func witness() throws(Errno) -> any DeviceWitness { try kernel.witness(of: id) }
 
     package func hardwareInfo() throws(IOMMUError) -> HardwareInfo {
         do throws(Errno) {

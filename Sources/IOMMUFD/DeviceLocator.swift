@@ -11,9 +11,17 @@ package struct LocatedDevice: Hashable, Sendable {
     package var smmu: String
     /// All members of its IOMMU group, which is owned as a whole.
     package var group: [String]
+    /// Its transactions may stall.
+    package var canStall: Bool
+    /// Another one after the device has been unbound from vfio-pci and bound again; 0: not known.
+    package var binding: UInt64
 
-    package init(address: PCIAddress, path: DevicePath, smmu: String, group: [String]) {
+    package init(
+        address: PCIAddress, path: DevicePath, smmu: String, group: [String], canStall: Bool = false,
+        binding: UInt64 = 0
+    ) {
         (self.address, self.path, self.smmu, self.group) = (address, path, smmu, group)
+        (self.canStall, self.binding) = (canStall, binding)
     }
 }
 

@@ -57,8 +57,19 @@ extension EventQueue {
     package func read(into slots: inout MutableSpan<EventRecord>) throws(IOMMUError) -> Reading {
         var reading = Reading(count: 0, lost: 0)
         while reading.count < slots.count {
-            if position == filled { try refill() }
-            guard let next = peek() else { break }
+            // What has been moved is given before an error is.
+            if position == filled {
+                do throws(IOMMUError) { try refill() } catch {
+                    if reading.count > 0 || reading.lost > 0 { break }
+                    throw error
+                }
+            }
+            guard let next = peek() else {
+                if position == filled || reading.count > 0 || reading.lost > 0 { break }
+                // The kernel gives whole entries only: nothing behind this can be trusted.
+                position = filled
+                throw IOMMUError(.protocolError, .readEvents, "read events")
+            }
             // Looked at with a copy: a gap behind what has been moved is for the next call.
             var ahead = sequence
             let lost = next.isMarker ? ahead.marker(next.sequence) : ahead.record(next.sequence)
@@ -77,7 +88,7 @@ extension EventQueue {
         (position, filled) = (0, 0)
         guard descriptor != nil else { return }
         do throws(Errno) {
-            filled = try viommu.kernel.readEvents(raw: self.raw, into: &bytes)
+            filled = min(max(try viommu.kernel.readEvents(raw: self.raw, into: &bytes), 0), bytes.count)
         } catch { throw IOMMUError(error, .readEvents, "read events") }
     }
 

@@ -43,6 +43,16 @@ package struct IOMMUError: Error, Hashable, Sendable, CustomStringConvertible {
         case noDevice
         /// A CMD_SYNC was not seen for a second.
         case timedOut
+        /// What was read is not what the kernel's interface says.
+        case garbled
+        /// Words of an STE, or fields of a command, that this kernel does not take although they were checked.
+        case rejected
+        /// Stalls of the device cannot be answered: CONFIG_ARM_SMMU_V3_SVA.
+        case noStalls
+        /// The file cannot be mapped: it is none of memory, or its dma-buf is revoked or of a device without memory enabled.
+        case notMappable
+        /// The limit of open files.
+        case noDescriptors
         case other
     }
 
@@ -80,6 +90,15 @@ package struct IOMMUError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notPermitted: "the kernel does not permit it: see User= and DeviceAllow= of the service"
         case .noDevice: "there is no such device: is it bound to vfio-pci?"
         case .timedOut: "the SMMU did not answer within a second"
+        case .garbled: "the kernel gave what is no record: it is newer than this daemon, or has a fault"
+        case .rejected:
+            "the kernel takes less than linux/iommufd.h says of it, or the SMMU failed: its log says which; this is no "
+                + "fault of the guest"
+        case .noStalls: "the kernel cannot hand stalled transactions over: it needs CONFIG_ARM_SMMU_V3_SVA"
+        case .notMappable:
+            "the kernel cannot map this file: a memfd or tmpfs file works from Linux 6.13 on, a BAR's dma-buf on newer "
+                + "ones, while its device is open and has memory enabled"
+        case .noDescriptors: "the daemon has no descriptor left: raise LimitNOFILE= of the service"
         case .other: "the kernel's log may say more"
         }
     }
@@ -90,7 +109,8 @@ package struct IOMMUError: Error, Hashable, Sendable, CustomStringConvertible {
 /// Which call failed, for what its errno means there.
 package enum IOMMUCall: Hashable, Sendable {
     case open, bind, hardwareInfo, allocateIOAS, allowIOVAs, mapFile(bytes: UInt64), unmap, viommu, nested
-    case nestParent(bytes: UInt64), vdevice, eventQueue, readEvents, attach, detach, invalidate, reset
+    case nestParent(bytes: UInt64), vdevice, eventQueue, readEvents, faultQueue, answerFault, attach, detach, invalidate
+    case reset
 }
 
 extension IOMMUError {
@@ -103,6 +123,12 @@ extension IOMMUError {
         switch (call, errno) {
         case (_, .noSuchRequest): .kernelTooOld
         case (_, .timedOut): .timedOut
+        case (.readEvents, .protocolError): .garbled
+        case (_, .noDescriptors), (_, .noSystemDescriptors): .noDescriptors
+        case (.nested, .inputOutput), (.invalidate, .inputOutput): .rejected
+        case (.attach, .notSupported): .noStalls
+        case (.mapFile, .notSupported), (.mapFile, .noDevice), (.mapFile, .noSuchAddress), (.mapFile, .badAddress):
+            .notMappable
         case (.open, .notFound): .kernelTooOld
         case (.bind, .notFound), (_, .noDevice): .noDevice
         // EINVAL: somebody has it open, by another descriptor of the same file.

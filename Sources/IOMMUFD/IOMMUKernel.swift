@@ -39,9 +39,17 @@ package protocol IOMMUKernel: AnyObject {
 
     // MARK: Events
     /// IOMMU_VEVENTQ_ALLOC of the type of an SMMUv3. The descriptor is the caller's.
-    func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> EventQueueHandle
+    func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> QueueHandle
     /// Reads a vEVENTQ's descriptor: whole records of 40 bytes, or a LOST marker of 8. 0: empty.
     func readEvents(raw descriptor: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int
+
+    // MARK: Stalled transactions
+    /// IOMMU_FAULT_QUEUE_ALLOC. The descriptor is the caller's. It may serve any number of nested HWPTs.
+    func allocateFaultQueue() throws(Errno) -> QueueHandle
+    /// Reads a fault queue's descriptor: whole groups of records of 40 bytes each. 0: empty.
+    func readFaults(raw descriptor: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int
+    /// Writes one answer: the access is tried again, or aborted. `EINVAL`: nothing waits under this cookie (any more).
+    func answerFault(raw descriptor: Int32, cookie: UInt32, retry: Bool) throws(Errno)
 
     // MARK: Devices
     /// Opens the device's cdev and binds it to this iommufd (VFIO_DEVICE_BIND_IOMMUFD). DMA is blocked from then on.
@@ -52,6 +60,8 @@ package protocol IOMMUKernel: AnyObject {
     func detach(raw descriptor: Int32) throws(Errno)
     /// VFIO_DEVICE_RESET.
     func reset(raw descriptor: Int32) throws(Errno)
+    /// For a device of this iommufd, by its object's number.
+    func witness(of device: UInt32) throws(Errno) -> any DeviceWitness
 }
 
 /// A part of a file to be mapped. Addresses and lengths are multiples of the page size.
@@ -88,8 +98,8 @@ package struct HardwareInfo: Hashable, Sendable {
     }
 }
 
-/// A vEVENTQ: its object, and the descriptor that is read.
-package struct EventQueueHandle: ~Copyable {
+/// A vEVENTQ or a fault queue: its object, and the descriptor that is read.
+package struct QueueHandle: ~Copyable {
     package let id: UInt32
     package let descriptor: OwnedFD
     package init(id: UInt32, descriptor: consuming OwnedFD) {

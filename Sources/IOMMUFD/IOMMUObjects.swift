@@ -2,8 +2,8 @@ import LinuxSystem
 package import SMMUv3
 
 // Objects of iommufd, each with what it rests on: an object keeps those below it alive, so that they can only go after
-// it. The order is the kernel's (Documentation/userspace-api/iommufd.rst): vDevice, device, nested HWPT, vEVENTQ, vIOMMU,
-// nest parent, IOAS.
+// it. The order is the kernel's (Documentation/userspace-api/iommufd.rst): vDevice, device, nested HWPT, fault queue,
+// vEVENTQ, vIOMMU, nest parent, IOAS.
 
 /// An object that the kernel destroys when the last reference to this goes.
 package class IOMMUObject {
@@ -118,12 +118,16 @@ package final class VIOMMU: IOMMUObject {
 /// A stage 1 of a guest, or its ABORT or bypass.
 package final class NestedHWPT: IOMMUObject {
     private let viommu: VIOMMU
+    /// Where its stalled transactions go; nil: the kernel aborts them.
+    package let faults: FaultQueue?
 
-    package init(for device: BoundDevice, in viommu: VIOMMU, word0: UInt64, word1: UInt64) throws(IOMMUError) {
-        self.viommu = viommu
+    package init(
+        for device: BoundDevice, in viommu: VIOMMU, word0: UInt64, word1: UInt64, faults: FaultQueue? = nil
+    ) throws(IOMMUError) {
+        (self.viommu, self.faults) = (viommu, faults)
         do throws(Errno) {
             let id = try viommu.kernel.allocateNested(
-                for: device.id, in: viommu.id, word0: word0, word1: word1, faultQueue: nil)
+                for: device.id, in: viommu.id, word0: word0, word1: word1, faultQueue: faults?.id)
             super.init(viommu.kernel, id)
         } catch { throw IOMMUError(error, .nested, "make a nested stage 1 for \(device.name)") }
     }

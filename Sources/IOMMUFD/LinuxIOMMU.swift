@@ -3,7 +3,7 @@ package import LinuxSystem
 package import SMMUv3
 
 /// The kernel's iommufd: every function is one ioctl (linux/iommufd.h, linux/vfio.h).
-package final class LinuxIOMMU: IOMMUKernel {
+package final class LinuxIOMMU: IOMMUKernel, Sendable {
     private let iommufd: OwnedFD
 
     /// Opens `/dev/iommu`, which gives a context of its own.
@@ -219,7 +219,7 @@ extension LinuxIOMMU {
 // MARK: - Events and devices
 
 extension LinuxIOMMU {
-    package func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> EventQueueHandle {
+    package func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> QueueHandle {
         var argument = ciommufd_veventq_alloc()
         argument.size = size(of: ciommufd_veventq_alloc.self)
         argument.viommu_id = viommu
@@ -227,7 +227,7 @@ extension LinuxIOMMU {
         argument.veventq_depth = depth
         try call(CIOMMUFD_VEVENTQ_ALLOC, &argument)
         let descriptor = OwnedFD(adopting: Int32(bitPattern: argument.out_veventq_fd))
-        return EventQueueHandle(id: argument.out_veventq_id, descriptor: descriptor)
+        return QueueHandle(id: argument.out_veventq_id, descriptor: descriptor)
     }
 
     package func readEvents(raw: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int {
@@ -237,6 +237,33 @@ extension LinuxIOMMU {
             unsafe ciommufd_read(raw, buffer.baseAddress, buffer.count)
         }
         return Int(try Errno.check(count))
+    }
+
+    package func allocateFaultQueue() throws(Errno) -> QueueHandle {
+        var argument = ciommufd_fault_alloc()
+        argument.size = size(of: ciommufd_fault_alloc.self)
+        try call(CIOMMUFD_FAULT_QUEUE_ALLOC, &argument)
+        let descriptor = OwnedFD(adopting: Int32(bitPattern: argument.out_fault_fd))
+        return QueueHandle(id: argument.out_fault_id, descriptor: descriptor)
+    }
+
+    package func readFaults(raw: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int {
+        try readEvents(raw: raw, into: &bytes)
+    }
+
+    package func answerFault(raw: Int32, cookie: UInt32, retry: Bool) throws(Errno) {
+        let code = retry ? CIOMMUFD_PAGE_RESPONSE_SUCCESS : CIOMMUFD_PAGE_RESPONSE_INVALID
+        var answer = ciommufd_hwpt_page_response(cookie: cookie, code: UInt32(code))
+        // SAFETY: as within: nobody keeps the pointer.
+        let count = unsafe withUnsafeBytes(of: &answer) { bytes in
+            // SAFETY: the kernel reads the structure's own bytes.
+            unsafe ciommufd_write(raw, bytes.baseAddress, bytes.count)
+        }
+        try Errno.check(count)
+    }
+
+    package func witness(of device: UInt32) throws(Errno) -> any DeviceWitness {
+        LinuxDeviceWitness(LinuxIOMMU(adopting: try iommufd.duplicate()), device)
     }
 
     package func bind(_ device: DevicePath) throws(Errno) -> BoundDeviceHandle {
@@ -264,5 +291,21 @@ extension LinuxIOMMU {
     package func reset(raw descriptor: Int32) throws(Errno) {
         let status = ciommufd_ioctl(descriptor, UInt32(CVFIO_DEVICE_RESET), nil)
         try Errno.check(status)
+    }
+}
+
+/// Asks an iommufd that it shares with whoever bound the device.
+private final class LinuxDeviceWitness: DeviceWitness, Sendable {
+    private let iommufd: LinuxIOMMU
+    private let device: UInt32
+
+    init(_ iommufd: LinuxIOMMU, _ device: UInt32) { (self.iommufd, self.device) = (iommufd, device) }
+
+    /// A device whose SMMU says nothing is there all the same.
+    var isHeld: Bool {
+        do throws(Errno) {
+            _ = try iommufd.hardwareInfo(of: device)
+            return true
+        } catch { return error != .notFound }
     }
 }

@@ -9,6 +9,8 @@ package struct FileStatus: Hashable, Sendable {
     package var permissions: UInt32
     package var uid: UInt32
     package var gid: UInt32
+    /// In sysfs another one each time that what it stands for is made anew.
+    package var inode: UInt64
 
     /// Symbolic links are followed. Errors: those of stat(2).
     package init(of path: String) throws(Errno) {
@@ -24,6 +26,7 @@ package struct FileStatus: Hashable, Sendable {
             default: .other
             }
         (permissions, uid, gid) = (found.mode & 0o777, found.uid, found.gid)
+        inode = found.inode
     }
 }
 

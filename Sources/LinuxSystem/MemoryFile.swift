@@ -7,6 +7,8 @@ package struct MemoryFileInfo: Hashable, Sendable {
         case shmem
         /// Memory of huge pages.
         case hugetlb
+        /// What a driver lends of its memory: a BAR, or memory of a graphics card.
+        case dmabuf
         /// A pipe, a socket, a regular file: nothing that is memory.
         case other
     }
@@ -36,10 +38,32 @@ extension OwnedFD {
         // SAFETY: the call writes one structure.
         try Errno.check(unsafe clinux_file_inspect(raw, &file))
         let kind: MemoryFileInfo.Kind =
-            file.kind == CLINUX_FILE_SHMEM ? .shmem : (file.kind == CLINUX_FILE_HUGETLB ? .hugetlb : .other)
+            switch file.kind {
+            case CLINUX_FILE_SHMEM: .shmem
+            case CLINUX_FILE_HUGETLB: .hugetlb
+            case CLINUX_FILE_DMABUF: .dmabuf
+            default: .other
+            }
         return MemoryFileInfo(
             size: file.size, kind: kind, seals: FileSeals(rawValue: file.seals), readable: file.readable,
             writable: file.writable)
+    }
+
+    /// Which driver has made a dma-buf, as the kernel says in fdinfo; nil for anything else.
+    package borrowing func dmabufExporter() -> String? {
+        do throws(Errno) { return Self.exporter(in: try TextFile.read("/proc/self/fdinfo/\(raw)", limit: 4096)) } catch
+        {
+            return nil
+        }
+    }
+
+    /// The line `exp_name:` of a text (drivers/dma-buf/dma-buf.c, dma_buf_show_fdinfo). The name that a user may give a
+    /// dma-buf comes after it.
+    package static func exporter(in fdinfo: [UInt8]) -> String? {
+        for line in String(decoding: fdinfo, as: UTF8.self).split(separator: "\n") where line.hasPrefix("exp_name:") {
+            return String(line.dropFirst(9).drop { $0 == "\t" || $0 == " " })
+        }
+        return nil
     }
 
     /// A new memfd of `size` bytes, which can be sealed. Its pages are allocated as they are touched.

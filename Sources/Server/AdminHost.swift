@@ -1,5 +1,6 @@
 package import BrokerCore
 package import LinuxSystem
+package import Systemd
 package import Wire
 
 /// What the admin socket asks of the daemon around it. Called in the main loop's thread.
@@ -14,8 +15,14 @@ package protocol AdminHost: AnyObject {
     ) throws(Refusal) -> SessionID
     /// Has a session do something; posted, and not waited for.
     func order(_ order: SessionOrder, _ session: SessionHandle)
+    /// Devices that nobody gets at the moment.
+    var heldBack: [HeldBack] { get }
+    /// Lets sessions have a device again. False: nobody has withheld it.
+    func readmit(_ device: Name) -> Bool
     /// Reads the configuration anew, and calls `done` in this thread when it counts or does not.
     func reload(_ done: @escaping (AdminReloadOutcome) -> Void)
+    /// What the journal was too slow for.
+    var droppedFromJournal: JournalLoss { get }
     /// A line for the journal.
     func note(_ line: String)
 }

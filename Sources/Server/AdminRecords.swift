@@ -7,11 +7,15 @@ package import Wire
 package struct EndedSessions: Hashable, Sendable {
     package private(set) var count: UInt64 = 0
     package private(set) var counters = AdminCounters()
+    package private(set) var slowCalls: UInt64 = 0
+    package private(set) var faults = FaultCounters()
     package init() {}
 
-    package mutating func add(_ counters: SessionCounters) {
+    package mutating func add(_ session: SessionHandle) {
         count += 1
-        self.counters = self.counters + AdminCounters(counters)
+        counters = counters + AdminCounters(session.snapshot.counters)
+        slowCalls &+= session.snapshot.counters.slowCalls
+        faults = faults + session.faults
     }
 }
 
@@ -38,6 +42,13 @@ extension AdminSession {
             id: handle.id.rawValue, vm: snapshot.vm, grant: Name(handle.grant), pid: snapshot.pid, uid: snapshot.uid,
             vsmmus: snapshot.vsmmus, contexts: snapshot.contexts, maps: snapshot.maps,
             mappedBytes: snapshot.mappedBytes, busyNanoseconds: busy, counters: AdminCounters(snapshot.counters))
+        for context in handle.contexts {
+            switch context.health.state {
+            case .suspect: suspectContexts &+= 1
+            case .quarantined: quarantinedContexts &+= 1
+            case .healthy, .recovered: break
+            }
+        }
     }
 
     /// In a turn for so long that it is likely to be in a call that blocks.
@@ -45,15 +56,33 @@ extension AdminSession {
 }
 
 extension AdminContext {
-    package init(_ snapshot: ContextSnapshot) {
+    /// `now` is of the monotonic clock.
+    package init(_ snapshot: ContextSnapshot, at now: Instant) {
         var flags: Flags = []
         if snapshot.illegal { flags.insert(.illegal) }
         if snapshot.vsmmuEnabled { flags.insert(.vsmmuEnabled) }
         if snapshot.vsmmuFailed { flags.insert(.vsmmuFailed) }
         self.init(
             vsmmu: snapshot.vsmmu, vsid: snapshot.vsid, device: snapshot.device, smmu: snapshot.smmu,
-            physicalStream: snapshot.physicalStream, state: snapshot.state, flags: flags, health: snapshot.health,
+            physicalStream: snapshot.physicalStream, state: snapshot.state, flags: flags, health: snapshot.health.state,
             events: snapshot.events, stesInstalled: snapshot.stesInstalled, word0: snapshot.word0,
             word1: snapshot.word1)
+        let health = snapshot.health
+        (healthReason, healthReasons) = (health.reason, health.reasons)
+        if health.reason != .none { healthNanoseconds = max(1, now.since(health.since)) }
+        if let end = health.parkedUntil { parkedNanoseconds = max(1, end.since(now)) }
     }
+}
+
+extension AdminHeldDevice {
+    package init(_ held: HeldBack) {
+        self.init(
+            device: held.device, vm: held.vm, session: held.session.rawValue,
+            reason: held.reason == .orphaned ? .orphaned : .withheld)
+    }
+}
+
+extension Instant {
+    /// Nanoseconds; 0 when it is not later.
+    fileprivate func since(_ earlier: Instant) -> UInt64 { nanoseconds - min(nanoseconds, earlier.nanoseconds) }
 }

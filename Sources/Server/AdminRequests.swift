@@ -1,5 +1,6 @@
 import BrokerCore
 import LinuxSystem
+import Systemd
 import Wire
 
 /// Answers what operators ask, from what sessions have published: a session that is in a call that blocks is shown as such,
@@ -29,6 +30,18 @@ final class AdminRequests {
         case .release(let asked):
             let session = try order(.release(asked.device), asked.device)
             return AdminSessionReply(session: session).encode(to: header, into: &reply)
+        case .handBack(let asked):
+            let session = try order(.handBack(asked.device), asked.device)
+            return AdminSessionReply(session: session).encode(to: header, into: &reply)
+        case .letGo(let asked):
+            let session = try order(.letGo(asked.device), asked.device)
+            return AdminSessionReply(session: session).encode(to: header, into: &reply)
+        case .readmit(let asked):
+            if host?.readmit(asked.device) ?? false { return ReplyHeader(to: header).encode(into: &reply) }
+            throw Refusal(
+                .unknownDevice, .notFound,
+                "Nobody has given `\(asked.device)` back to the host: ask HELD_BACK for those that are.")
+        case .heldBack: return heldBack(header, &reply)
         case .metrics, .monitor, .sessionCreate, .reload: throw Refusal(.unknownType(request.type.rawValue))
         }
     }
@@ -46,6 +59,8 @@ final class AdminRequests {
             status.vsmmus &+= session.vsmmus
             status.contexts &+= session.contexts
             status.busySessions &+= session.isStuck ? 1 : 0
+            status.suspectContexts &+= UInt32(session.suspectContexts)
+            status.quarantinedContexts &+= UInt32(session.quarantinedContexts)
             status.counters = status.counters + session.counters
         }
         status.monitors = UInt32(clamping: monitors.count)
@@ -72,18 +87,28 @@ final class AdminRequests {
                 .unknownSession, .notFound,
                 "There is no session \(asked.session), or no longer: ask LIST for those there are.")
         }
-        let all = handle.contexts
-        let contexts = all.dropFirst(Int(asked.first)).prefix(AdminLimits.contexts).map(AdminContext.init)
+        let (all, now) = (handle.contexts, now)
+        let contexts = all.dropFirst(Int(asked.first)).prefix(AdminLimits.contexts).map { AdminContext($0, at: now) }
         return AdminShowReply.encode(
             to: header, session: AdminSession(handle, at: now), total: UInt32(clamping: all.count),
             contexts: contexts.span, into: &reply)
+    }
+
+    private func heldBack(_ header: RequestHeader, _ reply: inout MutableRawSpan) -> Int {
+        let all = host?.heldBack ?? []
+        let devices = all.prefix(AdminLimits.heldBack).map(AdminHeldDevice.init)
+        return AdminHeldDevice.encode(
+            to: header, total: UInt32(clamping: all.count), devices.span, into: &reply)
     }
 
     func metrics() -> String {
         var status = AdminStatusReply()
         host?.describe(&status)
         status.monitors = UInt32(clamping: monitors.count)
-        return Metrics(status, table, at: now).text
+        var flow = FaultFlow()
+        (flow.monitors, flow.endedMonitors) = monitors.ledgers
+        flow.journal = host?.droppedFromJournal ?? JournalLoss()
+        return Metrics(status, table, flow, heldBack: host?.heldBack ?? [], at: now).text
     }
 
     func monitor(_ asked: AdminMonitorRequest, _ descriptor: consuming OwnedFD?) throws(Refusal) {
@@ -116,7 +141,9 @@ final class AdminRequests {
     func note(_ request: AdminRequest, by peer: PeerIdentity) {
         let what =
             switch request {
-            case .quarantine(let asked), .release(let asked): "\(request.type.name) \(asked.device)"
+            case .quarantine(let asked), .release(let asked), .handBack(let asked), .readmit(let asked),
+                .letGo(let asked):
+                "\(request.type.name) \(asked.device)"
             case .sessionCreate(let asked): "\(request.type.name) \(asked.name)"
             default: request.type.name
             }

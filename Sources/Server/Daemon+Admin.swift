@@ -1,7 +1,7 @@
 package import BrokerCore
 import Configuration
 package import LinuxSystem
-import Systemd
+package import Systemd
 package import Wire
 
 /// The release that everything here is of.
@@ -19,7 +19,11 @@ extension Daemon: AdminHost {
         status.maximumSessions = UInt32(clamping: configuration.maximumSessions)
         status.reloads = UInt32(clamping: counters.reloads)
         status.refusedReloads = UInt32(clamping: counters.failedReloads)
+        status.heldBack = UInt32(clamping: inventory.heldBack.count)
     }
+
+    package var heldBack: [HeldBack] { inventory.heldBack }
+    package func readmit(_ device: Name) -> Bool { inventory.readmit(device) }
 
     package var configurationFiles: [String] { files }
 
@@ -43,6 +47,8 @@ extension Daemon: AdminHost {
         reloadWaiters.append(done)
         reload()
     }
+
+    package var droppedFromJournal: JournalLoss { services.journal.dropped }
 
     package func note(_ line: String) { journal.push(.text(.notice, line)) }
 }

@@ -27,6 +27,7 @@ package final class Daemon {
     private var failures = ThinningCount()
     var isStopping = false
     var isReloading = false
+    var watchesOrphans = false
     /// Something changed while a reload was under way: then there is another.
     var reloadsAgain = false
     /// Operators who asked for a reload, to be told what came of it.
@@ -52,6 +53,8 @@ package final class Daemon {
                 session, peer, queue: journal.makeQueue(session: session.rawValue), share: share, monitors: monitors)
         }
         loop.owner = self
+        let poster = loop.poster
+        inventory.whenKept { poster.post { loop in (loop.owner as? Daemon)?.watchOrphans() } }
     }
 
     // MARK: What it listens to

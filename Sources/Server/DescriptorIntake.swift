@@ -26,6 +26,8 @@ enum DescriptorIntake {
             switch memory.kind {
             case .shmem: file.kind = .shmem
             case .hugetlb: file.kind = .hugetlb
+            // Only vfio-pci lends BARs.
+            case .dmabuf: file.kind = fd.dmabufExporter()?.hasPrefix("vfio_pci") ?? false ? .deviceMemory : .other
             case .other: file.kind = try kind(of: fd)
             }
         } catch { file.kind = .other }

@@ -9,20 +9,30 @@ package struct Metrics {
     package private(set) var text = ""
 
     /// `status`: what the host has said of itself.
-    package init(_ status: AdminStatusReply, _ table: SessionTable, at now: Instant) {
+    package init(
+        _ status: AdminStatusReply, _ table: SessionTable, _ flow: FaultFlow = FaultFlow(), heldBack: [HeldBack] = [],
+        at now: Instant
+    ) {
         // A session's records are taken once, so that all lines speak of the same moment.
-        let sessions = table.all.map { Seen(session: AdminSession($0, at: now), contexts: $0.contexts) }
+        let sessions = table.all.map {
+            Seen(
+                session: AdminSession($0, at: now), contexts: $0.contexts,
+                slowCalls: $0.snapshot.counters.slowCalls)
+        }
         let ended = table.ended
         daemon(status, sessions, ended)
         counters(sessions, ended)
+        host(heldBack, sessions, ended)
         sessionGauges(sessions)
         contexts(sessions)
+        faults(table.all.reduce(ended.faults) { $0 + $1.faults }, ended, sessions.map(\.session), flow)
         text += "# EOF\n"
     }
 
     private struct Seen {
         var session: AdminSession
         var contexts: [ContextSnapshot]
+        var slowCalls: UInt64
         var labels: String {
             "session=\"\(session.id)\",vm=\"\(session.vm?.description ?? "")\""
         }
@@ -30,13 +40,13 @@ package struct Metrics {
 
     private static let prefix = "smmu_broker_"
 
-    private mutating func family(_ name: String, _ type: String, _ help: String) {
+    mutating func family(_ name: String, _ type: String, _ help: String) {
         text += "# TYPE \(Self.prefix)\(name) \(type)\n# HELP \(Self.prefix)\(name) \(help)\n"
     }
 
-    private mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
+    mutating func sample(_ name: String, _ value: some BinaryInteger) { sample(name, "", value) }
 
-    private mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
+    mutating func sample(_ name: String, _ labels: String, _ value: some BinaryInteger) {
         text += Self.prefix + name + (labels.isEmpty ? "" : "{\(labels)}") + " \(value)\n"
     }
 
@@ -64,6 +74,17 @@ package struct Metrics {
         family("reloads", "counter", "Reloads of the configuration, by what came of them.")
         sample("reloads_total", "outcome=\"applied\"", status.reloads)
         sample("reloads_total", "outcome=\"refused\"", status.refusedReloads)
+    }
+
+    private mutating func host(_ heldBack: [HeldBack], _ sessions: [Seen], _ ended: EndedSessions) {
+        family("held_back_devices", "gauge", "Devices that no session has and nobody gets, by why.")
+        for reason in AdminHeldDevice.Reason.allCases {
+            sample(
+                "held_back_devices", "reason=\"\(reason.name)\"",
+                heldBack.count { AdminHeldDevice($0).reason == reason })
+        }
+        family("slow_host_calls", "counter", "Calls of the host that took 100 ms or more.")
+        sample("slow_host_calls_total", sessions.reduce(ended.slowCalls) { $0 &+ $1.slowCalls })
     }
 
     private static let help: [String: String] = [
@@ -112,7 +133,7 @@ package struct Metrics {
         }
         family("context_health", "gauge", "Attached devices, by health.")
         for health in HealthNotice.State.allCases {
-            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health == health })
+            sample("context_health", "health=\"\(health.name)\"", all.count { $0.health.state == health })
         }
         if all.isEmpty { return }
         family("context_events", "counter", "Event records of one device.")

@@ -4,7 +4,9 @@ import Wire
 struct MonitorBatch {
     private(set) var events: [MonitorEvent] = []
     private(set) var notices: [MonitorNotice] = []
-    private(set) var lost: UInt64?
+    private(set) var lost: MonitorLoss?
+    /// Those that its events stand for.
+    private(set) var faults: UInt64 = 0
 
     init() {
         events.reserveCapacity(AdminLimits.records)
@@ -16,7 +18,7 @@ struct MonitorBatch {
     mutating func clear() {
         events.removeAll(keepingCapacity: true)
         notices.removeAll(keepingCapacity: true)
-        lost = nil
+        (lost, faults) = (nil, 0)
     }
 
     func accepts(_ record: MonitorRecord) -> Bool {
@@ -30,9 +32,11 @@ struct MonitorBatch {
 
     mutating func add(_ record: MonitorRecord) {
         switch record {
-        case .event(let event): events.append(event)
+        case .event(let event):
+            events.append(event)
+            faults &+= event.faults
         case .notice(let notice): notices.append(notice)
-        case .lost(let count): lost = count
+        case .lost(let loss): lost = loss
         }
     }
 

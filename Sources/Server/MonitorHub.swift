@@ -20,20 +20,23 @@ package final class MonitorHub: FaultSink {
 
     private struct Subscriber {
         var id: UInt64
-        var session: UInt64?
-        var flags: AdminMonitorRequest.Flags
+        var request: AdminMonitorRequest
         var ring: MonitorRing
+        var ledger = MonitorLedger()
 
-        func wants(_ record: MonitorRecord, _ session: UInt64) -> Bool {
-            if let wanted = self.session, wanted != session { return false }
-            if case .notice = record { return flags.contains(.notices) }
-            return true
+        var follows: Bool { request.flags.contains(.follow) }
+
+        mutating func push(_ record: MonitorRecord) {
+            ledger.produced &+= record.faults
+            if !ring.push(record) { ledger.lost &+= record.faults }
         }
     }
 
     private struct State {
         var history = MonitorRing(capacity: MonitorHub.historyCapacity)
         var subscribers: [Subscriber] = []
+        /// Of those that have ended.
+        var ended = MonitorLedger()
         var nextID: UInt64 = 1
         /// Sockets on their way to the thread.
         var newcomers: [Newcomer] = []
@@ -57,26 +60,28 @@ package final class MonitorHub: FaultSink {
     // MARK: What happens
 
     package func publish(_ fault: ObservedFault) {
-        let event = MonitorEvent(
-            sequence: fault.sequence, time: RealTime.nowNanoseconds, session: fault.session.rawValue,
+        let time = RealTime.nowNanoseconds &- fault.age
+        var event = MonitorEvent(
+            sequence: fault.sequence, time: time, session: fault.session.rawValue,
             vsmmu: fault.vsmmu, generation: fault.generation, vsid: fault.record.streamID, vm: fault.vm,
             device: fault.device, record: fault.record)
-        publish(.event(event), of: event.session)
+        (event.faults, event.firstTime, event.isSample) = (fault.count, time &- fault.span, fault.isSample)
+        publish(.event(event))
     }
 
     package func publish(_ notice: SessionNotice, of session: SessionID, vm: Name?) {
         guard var notice = MonitorNotice(notice, session: session, at: RealTime.nowNanoseconds) else { return }
         notice.vm = vm ?? notice.vm
-        publish(.notice(notice), of: session.rawValue)
+        publish(.notice(notice))
     }
 
-    private func publish(_ record: MonitorRecord, of session: UInt64) {
+    private func publish(_ record: MonitorRecord) {
         let poster = state.withLock { state -> LoopPoster? in
             state.history.pushDroppingOldest(record)
             var isWanted = false
             for index in state.subscribers.indices
-            where state.subscribers[index].flags.contains(.follow) && state.subscribers[index].wants(record, session) {
-                state.subscribers[index].ring.push(record)
+            where state.subscribers[index].follows && state.subscribers[index].request.wants(record) {
+                state.subscribers[index].push(record)
                 isWanted = true
             }
             if !isWanted || state.isWoken { return nil }
@@ -100,12 +105,9 @@ package final class MonitorHub: FaultSink {
             let isFirst = state.nextID == 1
             let id = state.nextID
             state.nextID += 1
-            var subscriber = Subscriber(
-                id: id, session: request.session, flags: request.flags, ring: MonitorRing(capacity: Self.ringCapacity))
+            var subscriber = Subscriber(id: id, request: request, ring: MonitorRing(capacity: Self.ringCapacity))
             if request.flags.contains(.history) {
-                for record in state.history.records where subscriber.wants(record, record.session) {
-                    subscriber.ring.push(record)
-                }
+                for record in state.history.records where request.wants(record) { subscriber.push(record) }
             }
             state.subscribers.append(subscriber)
             state.newcomers.append(Newcomer(id: id, taken))
@@ -176,7 +178,26 @@ package final class MonitorHub: FaultSink {
         }
     }
 
-    func remove(_ id: UInt64) { state.withLock { $0.subscribers.removeAll { $0.id == id } } }
+    func remove(_ id: UInt64) {
+        state.withLock { state in
+            guard let index = state.subscribers.firstIndex(where: { $0.id == id }) else { return }
+            state.ended.add(ended: state.subscribers.remove(at: index).ledger)
+        }
+    }
+
+    /// A monitor's socket has taken so many faults.
+    func noteDelivered(_ faults: UInt64, to id: UInt64) {
+        if faults == 0 { return }
+        state.withLock { state in
+            guard let index = state.subscribers.firstIndex(where: { $0.id == id }) else { return }
+            state.subscribers[index].ledger.delivered &+= faults
+        }
+    }
+
+    /// What each monitor was to have and has had, by its number, and all that have ended together.
+    package var ledgers: (monitors: [(id: UInt64, ledger: MonitorLedger)], ended: MonitorLedger) {
+        state.withLock { state in (state.subscribers.map { ($0.id, $0.ledger) }, state.ended) }
+    }
 
     /// What a take has found.
     enum Taken { case something, nothing, ended }
@@ -191,7 +212,7 @@ package final class MonitorHub: FaultSink {
                 _ = state.subscribers[index].ring.pop()
             }
             if !batch.isEmpty { return .something }
-            return state.subscribers[index].flags.contains(.follow) ? .nothing : .ended
+            return state.subscribers[index].follows ? .nothing : .ended
         }
     }
 }
@@ -207,14 +228,4 @@ final class Newcomer: Sendable {
     }
 
     func take() -> SeqPacketSocket? { socket.withLock { $0.take() } }
-}
-
-extension MonitorRecord {
-    fileprivate var session: UInt64 {
-        switch self {
-        case .event(let event): event.session
-        case .notice(let notice): notice.session
-        case .lost: AdminMonitorRequest.everySession
-        }
-    }
 }

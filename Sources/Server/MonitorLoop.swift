@@ -50,6 +50,7 @@ final class MonitorLoop {
                     }
                 }
                 if try !monitor.send() { break }
+                hub.noteDelivered(monitor.takeSent(), to: monitor.id)
             }
             monitor.wait(forRoom: true)
         } catch {
@@ -72,6 +73,8 @@ private final class Monitor {
     private let socket: SeqPacketSocket
     private let packet: PrivatePages
     private var unsent = 0
+    /// Faults in the packet that was prepared last.
+    private var faults: UInt64 = 0
     private var sequence: UInt64 = 0
 
     init(
@@ -89,6 +92,7 @@ private final class Monitor {
 
     func prepare(_ batch: MonitorBatch) {
         sequence += 1
+        faults = batch.faults
         unsent = packet.write { bytes in batch.encode(sequence, into: &bytes) }
     }
 
@@ -97,6 +101,12 @@ private final class Monitor {
         let sent = try packet.read(unsent) { bytes throws(Errno) in try socket.send(bytes) }
         if sent { unsent = 0 }
         return sent
+    }
+
+    /// How many faults the packet stood for that has been sent.
+    func takeSent() -> UInt64 {
+        defer { faults = 0 }
+        return faults
     }
 
     /// Without waiting for room only the end of the monitor is reported.

@@ -12,9 +12,9 @@ extension MonitorNotice {
         case .attached(let device, let vsmmu, let vsid):
             self.init(.attached, session: session.rawValue, time: time)
             (self.device, self.vsmmu, self.vsid) = (device, vsmmu, vsid)
-        case .detached(let device):
+        case .detached(let device, let vsmmu, let vsid):
             self.init(.detached, session: session.rawValue, time: time)
-            self.device = device
+            (self.device, self.vsmmu, self.vsid) = (device, vsmmu, vsid)
         case .lostEvents(let vsmmu, let count):
             self.init(.eventsLost, session: session.rawValue, time: time)
             (self.vsmmu, self.count) = (vsmmu, count)
@@ -27,10 +27,12 @@ extension MonitorNotice {
         case .deviceTimedOut(let vsmmu):
             self.init(.deviceTimedOut, session: session.rawValue, time: time)
             self.vsmmu = vsmmu
-        case .health(let device, let state):
+        case .health(let change):
             self.init(.health, session: session.rawValue, time: time)
-            (self.device, self.state) = (device, state)
-        case .suppressedFaults, .stallTimedOut, .refused: return nil
+            (self.device, state, count) = (change.device, change.health.state, change.faults)
+            (vsmmu, vsid) = (change.key.vsmmu, change.key.vsid)
+            (reason, reasons) = (change.health.reason, change.health.reasons)
+        case .suppressedFaults, .stallTimedOut, .refused, .slowCall, .handedBack: return nil
         }
     }
 }

@@ -4,8 +4,26 @@ package import Wire
 package enum MonitorRecord: Hashable, Sendable {
     case event(MonitorEvent)
     case notice(MonitorNotice)
-    /// So many records would have been here.
-    case lost(UInt64)
+    /// So much would have been here.
+    case lost(MonitorLoss)
+
+    /// How many faults it stands for.
+    package var faults: UInt64 {
+        switch self {
+        case .event(let event): event.faults
+        case .notice: 0
+        case .lost(let loss): loss.faults
+        }
+    }
+
+    /// What is lost with it.
+    var loss: MonitorLoss {
+        switch self {
+        case .event(let event): MonitorLoss(faults: event.faults)
+        case .notice: MonitorLoss(notices: 1)
+        case .lost(let loss): loss
+        }
+    }
 }
 
 /// Records for one monitor, oldest first, and a bounded number of them. What finds it full is counted where it would have
@@ -24,14 +42,21 @@ package struct MonitorRing: Sendable {
 
     package var isEmpty: Bool { count == 0 }
 
-    package mutating func push(_ record: MonitorRecord) {
+    /// False: it found no room, and has been counted.
+    @discardableResult
+    package mutating func push(_ record: MonitorRecord) -> Bool {
         if count < capacity - 1 {
             append(record)
-        } else if count > 0, case .lost(let number) = slots[index(count - 1)] {
-            slots[index(count - 1)] = .lost(number &+ 1)
-        } else {
-            append(.lost(1))
+            return true
         }
+        if count > 0, case .lost(var loss) = slots[index(count - 1)] {
+            loss.faults &+= record.loss.faults
+            loss.notices &+= record.loss.notices
+            slots[index(count - 1)] = .lost(loss)
+        } else {
+            append(.lost(record.loss))
+        }
+        return false
     }
 
     /// Keeps the newest instead: what is oldest goes, and nobody counts it. For the past that is shown to newcomers.

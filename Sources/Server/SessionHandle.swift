@@ -19,6 +19,7 @@ package final class SessionHandle: Sendable {
     private struct Published {
         var snapshot: SessionSnapshot
         var contexts: [ContextSnapshot] = []
+        var faults = FaultCounters()
     }
 
     package init(id: SessionID, peer: PeerIdentity, grant: String, poster: LoopPoster) {
@@ -29,6 +30,7 @@ package final class SessionHandle: Sendable {
     /// What was published last.
     package var snapshot: SessionSnapshot { published.withLock { $0.snapshot } }
     package var contexts: [ContextSnapshot] { published.withLock { $0.contexts } }
+    package var faults: FaultCounters { published.withLock { $0.faults } }
     /// When the session's thread went into what it is doing now; nil when it waits for something to do.
     package var busySince: Instant? {
         let began = turnBegan.load(ordering: .relaxed)
@@ -41,11 +43,12 @@ package final class SessionHandle: Sendable {
     package var hasBegun: Bool { begun.load(ordering: .acquiring) }
     package func noteBegun() { begun.store(true, ordering: .releasing) }
 
-    /// `contexts`: nil when they are as before.
-    package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?) {
+    /// `contexts`, `faults`: nil when they are as before.
+    package func endTurn(_ snapshot: SessionSnapshot, contexts: [ContextSnapshot]?, faults: FaultCounters? = nil) {
         published.withLock { published in
             published.snapshot = snapshot
             if let contexts { published.contexts = contexts }
+            if let faults { published.faults = faults }
         }
         turnBegan.store(0, ordering: .relaxed)
     }
@@ -65,7 +68,7 @@ package final class SessionTable: Sendable {
     package func remove(_ id: SessionID) {
         contents.withLock { contents in
             guard let index = contents.handles.firstIndex(where: { $0.id == id }) else { return }
-            contents.ended.add(contents.handles.remove(at: index).snapshot.counters)
+            contents.ended.add(contents.handles.remove(at: index))
         }
     }
     /// What those did that are no longer there.

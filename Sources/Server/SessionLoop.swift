@@ -156,10 +156,12 @@ final class SessionLoop {
         let now = beginTurn()
         switch order {
         case .regrant:
-            session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration))
+            session.replaceGrant(owner.grant.grant(for: owner.peer, by: configuration), at: now)
             session.journalLimit = configuration.journalLimit
-        case .quarantine(let device): _ = session.quarantine(device)
-        case .release(let device): _ = session.release(device)
+        case .quarantine(let device): _ = session.quarantine(device, at: now)
+        case .release(let device): _ = session.release(device, at: now)
+        case .handBack(let device): _ = session.handBack(device, at: now)
+        case .letGo(let device): _ = session.letGo(device, at: now)
         case .stop:
             flush()
             end(at: now)
@@ -187,7 +189,7 @@ final class SessionLoop {
         }
         let contexts = contextsChanged ? session.contextSnapshots() : nil
         contextsChanged = false
-        handle.endTurn(session.snapshot, contexts: contexts)
+        handle.endTurn(session.snapshot, contexts: contexts, faults: session.takeFaults())
     }
 
     /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor

@@ -10,6 +10,10 @@ package enum SessionOrder: Sendable {
     case quarantine(Name)
     /// It may translate again.
     case release(Name)
+    /// It is taken from its guest, for the host.
+    case handBack(Name)
+    /// The one or the other: out of its quarantine, or from its guest.
+    case letGo(Name)
     /// The daemon ends, or an operator ends the session.
     case stop
 }

@@ -40,11 +40,15 @@ package final class SessionReporter: SessionObserver {
         monitors?.publish(fault)
         guard fault.journal else { return }
         let device = fault.device.map(JournalName.init) ?? JournalName()
-        queue.push(
-            .fault(
-                FaultEntry(
-                    origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
-                    record: fault.record, suppressed: fault.suppressed)))
+        var entry = FaultEntry(
+            origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
+            record: fault.record, suppressed: fault.suppressed)
+        if fault.count > 1 {
+            let last = RealTime.nowNanoseconds &- fault.age
+            (entry.count, entry.isSample) = (fault.count, fault.isSample)
+            (entry.firstTime, entry.lastTime) = ((last &- fault.span) / 1000, last / 1000)
+        }
+        queue.push(.fault(entry))
     }
 }
 
@@ -52,14 +56,16 @@ extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
         if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
         monitors?.publish(notice, of: session, vm: vm)
-        if case .stallTimedOut(let device) = notice, admits(notice) { tellOfStall(device) }
+        if let line = line(of: notice), admits(notice) { queue.push(.text(.warning, line)) }
         guard let kind = kind(of: notice), admits(notice) else { return }
         var entry = NoticeEntry(kind, origin: origin)
         switch notice {
         case .began(_, let grant): entry.detail = grant
         case .attached(let device, let vsmmu, let vsid):
             (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
-        case .detached(let device), .health(let device, _): entry.device = JournalName(device)
+        case .detached(let device, let vsmmu, let vsid):
+            (entry.device, entry.vsmmu, entry.vsid) = (JournalName(device), vsmmu.rawValue, vsid.rawValue)
+        case .health(let change): change.describe(in: &entry)
         case .lostEvents(let vsmmu, let count): (entry.vsmmu, entry.count) = (vsmmu.rawValue, count)
         case .suppressedFaults(let device, let count): (entry.device, entry.count) = (JournalName(device), count)
         case .resynchronized(let vsmmu, let failure), .vsmmuFailed(let vsmmu, let failure):
@@ -67,17 +73,23 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .stallTimedOut, .ended: break
+        case .stallTimedOut, .slowCall, .handedBack, .ended: break
         }
         queue.push(.notice(entry))
     }
 
-    private func tellOfStall(_ device: Name) {
-        queue.push(
-            .text(
-                .warning,
-                "A stalled transaction of device \(device) was aborted: VM \(vm?.description ?? "?") did not answer it "
-                    + "in time."))
+    /// What has no entry of a kind of its own.
+    private func line(of notice: SessionNotice) -> String? {
+        let vm = vm?.description ?? "?"
+        return switch notice {
+        case .stallTimedOut(let device):
+            "A stalled transaction of device \(device) was aborted: VM \(vm) did not answer it in time."
+        case .slowCall(let name, let milliseconds):
+            "\(name) took \(milliseconds) ms for VM \(vm): the host, or a device behind the same SMMU, is slow."
+        case .handedBack(let device):
+            "Device \(device) has been taken from VM \(vm) for the host. It is free when the VMM has closed its descriptor."
+        default: nil
+        }
     }
 
     /// Whether it is within the limits. What is left out is counted, and the next line that is not has the count before it.
@@ -115,16 +127,16 @@ extension SessionReporter {
         case .resynchronized: .resynchronized
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
-        case .stallTimedOut: nil
-        case .health(_, let state): Self.kind(of: state)
+        case .stallTimedOut, .slowCall, .handedBack: nil
+        case .health(let change): Self.kind(of: change.health.state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded
         }
     }
 
-    private static func kind(of state: HealthNotice.State) -> JournalKind? {
+    private static func kind(of state: HealthNotice.State) -> JournalKind {
         switch state {
-        case .healthy: nil
+        case .healthy: .calmed
         case .suspect: .suspected
         case .quarantined: .quarantined
         case .recovered: .released

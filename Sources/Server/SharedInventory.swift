@@ -8,6 +8,8 @@ package import Wire
 package final class SharedInventory: DeviceDirectory {
     private let inventory: Mutex<HostInventory>
     private let hardware: (any HardwareDevices)?
+    /// Called by any thread when a device is kept from others; set before there is a second one.
+    private let kept: Mutex<(@Sendable () -> Void)?> = Mutex(nil)
 
     /// - Parameter hardware: the host's own devices; nil: they are not to be had.
     package init(_ devices: [DeviceDefinition], hardware: (any HardwareDevices)? = nil) {
@@ -27,6 +29,7 @@ package final class SharedInventory: DeviceDirectory {
 
     package func claim(_ name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> HostDevice {
         let found = find(name, grant)
+        _ = sweep(name)
         return try inventory.withLock { inventory throws(Refusal) in
             try inventory.claim(name, for: session, under: grant, hardware: found)
         }
@@ -34,6 +37,7 @@ package final class SharedInventory: DeviceDirectory {
 
     package func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU {
         let found = find(name, grant)
+        _ = sweep(name)
         return try inventory.withLock { inventory throws(Refusal) in
             try inventory.smmu(of: name, for: session, under: grant, hardware: found)
         }
@@ -45,6 +49,43 @@ package final class SharedInventory: DeviceDirectory {
     package func release(_ name: Name, by session: SessionID) {
         inventory.withLock { $0.release(name, by: session) }
     }
+
+    package func release(_ name: Name, by session: SessionID, vm: Name?, hold: (any DeviceHold)?, withheld: Bool) {
+        // Asked before the lock is taken: it is a call of the kernel.
+        let holding = hold?.isHeld ?? false ? hold : nil
+        inventory.withLock { $0.release(name, by: session, vm: vm, hold: holding, withheld: withheld) }
+        if holding != nil { kept.withLock { $0 }?() }
+    }
+
+    package func orphanage(of name: Name, under grant: Grant) throws(Refusal) -> Orphanage {
+        try inventory.withLock { inventory throws(Refusal) in try inventory.check(name, under: grant) }
+        let ended = sweep(name)
+        if inventory.withLock({ !$0.holds(of: name).isEmpty }) { return .lasting }
+        return ended ? .over : .none
+    }
+
+    // MARK: Devices that nobody gets
+
+    package var heldBack: [HeldBack] { inventory.withLock { $0.heldBack } }
+    package func readmit(_ name: Name) -> Bool { inventory.withLock { $0.readmit(name) } }
+    package func takeUntold() -> [HeldBack] { inventory.withLock { $0.takeUntold() } }
+
+    /// Has `body` called when a device is orphaned.
+    package func whenKept(_ body: @escaping @Sendable () -> Void) { kept.withLock { $0 = body } }
+
+    /// Asks who still holds what, and frees what nobody does. True: there was such a device.
+    package func sweep(_ name: Name? = nil) -> Bool {
+        let holds = inventory.withLock { $0.holds(of: name) }
+        var found = false
+        for (number, hold) in holds where !hold.isHeld {
+            inventory.withLock { $0.endHold(number) }
+            found = true
+        }
+        return found
+    }
+
+    /// Whether there is anything to ask for.
+    package var hasHolds: Bool { inventory.withLock { !$0.holds().isEmpty } }
 
     package func releaseEverything(of session: SessionID) { inventory.withLock { $0.releaseEverything(of: session) } }
 

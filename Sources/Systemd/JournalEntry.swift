@@ -6,7 +6,7 @@ package enum JournalEntry: Sendable {
     case fault(FaultEntry)
     case notice(NoticeEntry)
     /// The entries of a session that found its queue full. The queue makes these itself.
-    case lost(count: UInt64, session: UInt64)
+    case lost(JournalLoss, session: UInt64)
     /// A line about the daemon: its start, its end, what is wrong with its configuration. For rare things.
     case text(JournalPriority, String)
 }
@@ -34,6 +34,13 @@ package struct FaultEntry: Sendable {
     /// Where it stands among the events of the session.
     package var sequence: UInt64
     package var record: EventRecord
+    /// How many faults these are: this one, and those before it that are like it.
+    package var count: UInt64 = 1
+    /// They are like it in kind, and not in address.
+    package var isSample = false
+    /// When the first and the last of them were, of the calendar, in microseconds; 0 for one alone.
+    package var firstTime: UInt64 = 0
+    package var lastTime: UInt64 = 0
     /// Faults of the same context that were kept out of the journal since the last one that was not.
     package var suppressed: UInt64
 
@@ -57,9 +64,38 @@ package struct NoticeEntry: Sendable {
     package var vsid: UInt32?
     /// Of events that were lost, of faults that were suppressed.
     package var count: UInt64 = 0
+    /// Why, and what it has become, in a word each; empty: neither.
+    package var reason = ""
+    package var health = ""
     /// What only text can say: the grant of a session that began, why the host failed, why a request was refused, which
     /// file the configuration is from. A string that exists already is only retained.
     package var detail = ""
 
     package init(_ kind: JournalKind, origin: JournalOrigin?) { (self.kind, self.origin) = (kind, origin) }
+}
+
+/// Entries that found their queue full.
+package struct JournalLoss: Hashable, Sendable {
+    package var entries: UInt64
+    /// That these entries would have told of, one way or the other.
+    package var faults: UInt64
+
+    package init(entries: UInt64 = 0, faults: UInt64 = 0) { (self.entries, self.faults) = (entries, faults) }
+
+    package static func + (a: Self, b: Self) -> Self {
+        JournalLoss(entries: a.entries &+ b.entries, faults: a.faults &+ b.faults)
+    }
+}
+
+extension JournalEntry {
+    /// What is lost with it.
+    var loss: JournalLoss {
+        switch self {
+        case .fault(let fault): JournalLoss(entries: 1, faults: fault.count &+ fault.suppressed)
+        case .notice(let notice):
+            JournalLoss(entries: 1, faults: notice.kind == .suppressedFaults ? notice.count : 0)
+        case .lost(let loss, _): loss
+        case .text: JournalLoss(entries: 1)
+        }
+    }
 }

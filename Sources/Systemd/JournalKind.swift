@@ -29,6 +29,8 @@ package enum JournalKind: String, Hashable, Sendable, CaseIterable {
     case quarantined = "8fa4651b7469488d91100b8d4ea2659e"
     /// A device is out of quarantine.
     case released = "bca3f82bad4b40908080d634971e07f2"
+    /// A device has been calm for long enough to count as healthy.
+    case calmed = "87c2272d8ea04d3387ba84594ea83e46"
     /// A new configuration is in effect.
     case configurationReloaded = "30b7b7f5023c443a843168be9b622dbd"
     /// A new configuration was not usable; the one before stays in effect.
@@ -42,7 +44,7 @@ package enum JournalKind: String, Hashable, Sendable, CaseIterable {
     package var priority: JournalPriority {
         switch self {
         case .sessionBegan, .sessionEnded, .attached, .detached: .info
-        case .configurationReloaded, .released, .requestRefused: .notice
+        case .configurationReloaded, .released, .calmed, .requestRefused: .notice
         case .fault, .suppressedFaults, .eventsLost, .resynchronized, .suspected, .quarantined, .entriesLost: .warning
         case .vsmmuFailed, .deviceTimedOut, .configurationKept: .error
         }

@@ -9,15 +9,16 @@ package final class JournalQueue: Sendable {
     private let wakeUp: WakeUp
     private let ring: Mutex<Ring>
     private let session: UInt64
+    private let losses: JournalLosses
 
-    init(session: UInt64, capacity: Int, wakeUp: WakeUp) {
-        (self.session, self.wakeUp) = (session, wakeUp)
+    init(session: UInt64, capacity: Int, wakeUp: WakeUp, losses: JournalLosses) {
+        (self.session, self.wakeUp, self.losses) = (session, wakeUp, losses)
         ring = Mutex(Ring(capacity: max(capacity, 2)))
     }
 
     /// Hands an entry to the journal's thread.
     package func push(_ entry: JournalEntry) {
-        ring.withLock { $0.push(entry, session: session) }
+        if !ring.withLock({ $0.push(entry, session: session) }) { losses.add(entry.loss) }
         wakeUp.set()
     }
 
@@ -31,7 +32,7 @@ package final class JournalQueue: Sendable {
     func take() -> JournalEntry? { ring.withLock { $0.take(session: session) } }
 
     /// Closed, and with nothing left.
-    var isDone: Bool { ring.withLock { $0.closed && $0.count == 0 && $0.lost == 0 } }
+    var isDone: Bool { ring.withLock { $0.closed && $0.count == 0 && $0.lost.entries == 0 } }
 
     private struct Ring {
         let capacity: Int
@@ -40,7 +41,7 @@ package final class JournalQueue: Sendable {
         var first = 0
         var count = 0
         /// Dropped since the last entry that found room.
-        var lost: UInt64 = 0
+        var lost = JournalLoss()
         var closed = false
 
         init(capacity: Int) {
@@ -48,25 +49,27 @@ package final class JournalQueue: Sendable {
             slots.reserveCapacity(capacity)
         }
 
-        mutating func push(_ entry: JournalEntry, session: UInt64) {
-            let needed = lost > 0 ? 2 : 1
+        /// False: it found no room.
+        mutating func push(_ entry: JournalEntry, session: UInt64) -> Bool {
+            let needed = lost.entries > 0 ? 2 : 1
             guard count + needed <= capacity else {
-                lost += 1
-                return
+                lost = lost + entry.loss
+                return false
             }
-            if lost > 0 { append(.lost(count: lost, session: session)) }
-            lost = 0
+            if lost.entries > 0 { append(.lost(lost, session: session)) }
+            lost = JournalLoss()
             append(entry)
+            return true
         }
 
         mutating func take(session: UInt64) -> JournalEntry? {
             if count == 0 {
-                defer { lost = 0 }
-                return lost > 0 ? .lost(count: lost, session: session) : nil
+                defer { lost = JournalLoss() }
+                return lost.entries > 0 ? .lost(lost, session: session) : nil
             }
             let entry = slots[first]
             // A text must not stay alive until its slot is used again.
-            slots[first] = .lost(count: 0, session: 0)
+            slots[first] = .lost(JournalLoss(), session: 0)
             first = (first + 1) % capacity
             count -= 1
             return entry
@@ -78,4 +81,11 @@ package final class JournalQueue: Sendable {
             count += 1
         }
     }
+}
+
+/// What all queues together have dropped, those too that are gone.
+final class JournalLosses: Sendable {
+    private let total = Mutex(JournalLoss())
+    func add(_ loss: JournalLoss) { total.withLock { $0 = $0 + loss } }
+    var current: JournalLoss { total.withLock { $0 } }
 }

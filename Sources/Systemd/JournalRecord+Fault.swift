@@ -10,7 +10,9 @@ extension JournalRecord {
         let vm = fault.origin.vm.isEmpty ? "" : "VM \(fault.origin.vm.text), "
         let suppressed = fault.suppressed == 0 ? "" : " \(fault.suppressed) earlier ones were not logged."
         let what = "\(record.name): \(record.meaning)\(values.sentence)"
-        self.init(.fault, message: "\(vm)\(device): \(what).\(suppressed)")
+        let alike = fault.isSample ? "of this kind, at any address" : "of the same"
+        let merged = fault.count == 1 ? "" : " The last of \(fault.count) \(alike)."
+        self.init(.fault, message: "\(vm)\(device): \(what).\(merged)\(suppressed)")
 
         add("SMMU_EVENT", record.name)
         add(fault.origin)
@@ -26,6 +28,12 @@ extension JournalRecord {
         add("SMMU_CLASS", values.eventClass)
         add("SMMU_STAG", values.stallTag)
         add("SMMU_SEQUENCE", fault.sequence)
+        add("SMMU_COUNT", fault.count)
+        if fault.count > 1 {
+            add("SMMU_FIRST_USEC", fault.firstTime)
+            add("SMMU_LAST_USEC", fault.lastTime)
+            if fault.isSample { add("SMMU_SAMPLE", 1) }
+        }
         if fault.suppressed > 0 { add("SMMU_SUPPRESSED", fault.suppressed) }
     }
 }

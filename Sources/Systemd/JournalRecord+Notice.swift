@@ -6,6 +6,8 @@ extension JournalRecord {
         if let vsmmu = notice.vsmmu { add("SMMU_VSMMU", vsmmu) }
         if let vsid = notice.vsid { add("SMMU_VSID", "0x" + String(vsid, radix: 16)) }
         if notice.count > 0 { add("SMMU_COUNT", notice.count) }
+        add("SMMU_HEALTH", notice.health)
+        add("SMMU_REASON", notice.reason)
         add("SMMU_DETAIL", notice.detail)
     }
 }
@@ -40,9 +42,10 @@ extension NoticeEntry {
         case .resynchronized: "the host failed, and \(vsmmuText) was resynchronized"
         case .vsmmuFailed: "the host failed, and \(vsmmuText) with it: its devices abort until it is reset"
         case .deviceTimedOut: "\(deviceText) of \(vsmmuText) did not answer an ATC invalidation in time"
-        case .suspected: "\(deviceText) faults out of proportion"
-        case .quarantined: "\(deviceText) is in quarantine: its DMA aborts until it is released"
+        case .suspected: "\(deviceText) is suspect"
+        case .quarantined: "\(deviceText) is in quarantine, and its DMA aborts"
         case .released: "\(deviceText) is out of quarantine"
+        case .calmed: "\(deviceText) counts as healthy again"
         case .configurationReloaded: "the configuration was reloaded"
         case .configurationKept: "the new configuration is not usable, and the one before stays in effect"
         case .entriesLost: "\(count) journal entries were lost"

@@ -53,11 +53,15 @@ extension JournalRecord {
         case .fault(let fault): self.init(fault)
         case .notice(let notice): self.init(notice)
         case .text(let priority, let text): self.init(priority: priority, message: text)
-        case .lost(let count, let session):
+        case .lost(let loss, let session):
+            let count = loss.entries
             let whose = session == 0 ? "of the daemon" : "of session \(session)"
             let entries = count == 1 ? "1 journal entry" : "\(count) journal entries"
-            self.init(.entriesLost, message: "\(entries) \(whose) lost: the journal is slower than what happens.")
+            let faults = loss.faults == 0 ? "" : " They stood for \(loss.faults) faults."
+            self.init(
+                .entriesLost, message: "\(entries) \(whose) lost: the journal is slower than what happens.\(faults)")
             add("SMMU_COUNT", count)
+            if loss.faults > 0 { add("SMMU_FAULTS", loss.faults) }
             if session != 0 { add("SMMU_SESSION", session) }
         }
     }

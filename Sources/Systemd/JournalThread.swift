@@ -7,6 +7,7 @@ package final class Journal: Sendable {
     private let finished: WakeUp
     private let queues = Mutex<[JournalQueue]>([])
     private let stopping = Atomic(false)
+    private let losses = JournalLosses()
 
     fileprivate init() throws(Errno) {
         wakeUp = try WakeUp()
@@ -15,10 +16,13 @@ package final class Journal: Sendable {
 
     /// A queue for one thread. `session`: 0 for the daemon's own. 64 entries are 13 KiB, taken as they fill.
     package func makeQueue(session: UInt64 = 0, capacity: Int = 64) -> JournalQueue {
-        let queue = JournalQueue(session: session, capacity: capacity, wakeUp: wakeUp)
+        let queue = JournalQueue(session: session, capacity: capacity, wakeUp: wakeUp, losses: losses)
         queues.withLock { $0.append(queue) }
         return queue
     }
+
+    /// What has found its queue full, since there is this journal. Each queue tells of its own when it has room again.
+    package var dropped: JournalLoss { losses.current }
 
     fileprivate func run(writingTo sink: some JournalSink) {
         repeat {

@@ -33,6 +33,9 @@ package struct FixedName<let capacity: Int>: Hashable, Sendable {
         return capacity
     }
 
+    /// All bytes are 0: where there may be a name, there is none.
+    var isUnset: Bool { self == Self(InlineArray(repeating: 0)) }
+
     /// What keeps the bytes of a field from being a name.
     package var problem: NameProblem? {
         let count = count

@@ -24,6 +24,13 @@ extension Constant {
             "ADMIN_QUARANTINE", SMMU_BROKER_ADMIN_QUARANTINE.rawValue, UInt32(AdminRequestType.quarantine.rawValue)),
         Constant("ADMIN_RELEASE", SMMU_BROKER_ADMIN_RELEASE.rawValue, UInt32(AdminRequestType.release.rawValue)),
         Constant("ADMIN_RELOAD", SMMU_BROKER_ADMIN_RELOAD.rawValue, UInt32(AdminRequestType.reload.rawValue)),
+        Constant("ADMIN_HAND_BACK", SMMU_BROKER_ADMIN_HAND_BACK.rawValue, UInt32(AdminRequestType.handBack.rawValue)),
+        Constant("ADMIN_READMIT", SMMU_BROKER_ADMIN_READMIT.rawValue, UInt32(AdminRequestType.readmit.rawValue)),
+        Constant("ADMIN_HELD_BACK", SMMU_BROKER_ADMIN_HELD_BACK.rawValue, UInt32(AdminRequestType.heldBack.rawValue)),
+        Constant("ADMIN_LET_GO", SMMU_BROKER_ADMIN_LET_GO.rawValue, UInt32(AdminRequestType.letGo.rawValue)),
+        Constant("ADMIN_MAXIMUM_HELD_BACK", SMMU_BROKER_ADMIN_MAXIMUM_HELD_BACK, UInt32(AdminLimits.heldBack)),
+        Constant("ADMIN_ORPHANED", SMMU_BROKER_ADMIN_ORPHANED.rawValue, AdminHeldDevice.Reason.orphaned.rawValue),
+        Constant("ADMIN_WITHHELD", SMMU_BROKER_ADMIN_WITHHELD.rawValue, AdminHeldDevice.Reason.withheld.rawValue),
         Constant("ADMIN_CONTEXT_ILLEGAL", SMMU_BROKER_ADMIN_CONTEXT_ILLEGAL, AdminContext.Flags.illegal.rawValue),
         Constant(
             "ADMIN_CONTEXT_VSMMU_ENABLED", SMMU_BROKER_ADMIN_CONTEXT_VSMMU_ENABLED,
@@ -37,6 +44,8 @@ extension Constant {
         Constant(
             "ADMIN_MONITOR_NOTICES", SMMU_BROKER_ADMIN_MONITOR_NOTICES, AdminMonitorRequest.Flags.notices.rawValue),
         Constant("ADMIN_EVERY_SESSION", SMMU_BROKER_ADMIN_EVERY_SESSION, AdminMonitorRequest.everySession),
+        Constant("ADMIN_EVERY_KIND", SMMU_BROKER_ADMIN_EVERY_KIND, AdminMonitorRequest.everyKind),
+        Constant("ADMIN_EVENT_SAMPLE", SMMU_BROKER_ADMIN_EVENT_SAMPLE, 1),
         Constant("ADMIN_EVENT", SMMU_BROKER_ADMIN_EVENT.rawValue, UInt32(MonitorType.events.rawValue)),
         Constant("ADMIN_NOTICE", SMMU_BROKER_ADMIN_NOTICE.rawValue, UInt32(MonitorType.notices.rawValue)),
         Constant("ADMIN_LOST", SMMU_BROKER_ADMIN_LOST.rawValue, UInt32(MonitorType.lost.rawValue)),

@@ -36,7 +36,8 @@ extension Structure {
                 member(\smmu_broker_admin_session.vsmmus, AdminSession.Layout.vsmmus),
                 member(\smmu_broker_admin_session.contexts, AdminSession.Layout.contexts),
                 member(\smmu_broker_admin_session.maps, AdminSession.Layout.maps),
-                member(\smmu_broker_admin_session.reserved, AdminSession.Layout.reserved),
+                member(\smmu_broker_admin_session.suspect_contexts, AdminSession.Layout.suspectContexts),
+                member(\smmu_broker_admin_session.quarantined_contexts, AdminSession.Layout.quarantinedContexts),
                 member(\smmu_broker_admin_session.mapped_bytes, AdminSession.Layout.mappedBytes),
                 member(\smmu_broker_admin_session.busy_ns, AdminSession.Layout.busyNanoseconds),
                 member(\smmu_broker_admin_session.counters, AdminSession.Layout.counters),
@@ -57,6 +58,10 @@ extension Structure {
                 member(
                     \smmu_broker_admin_context.ste, "ste",
                     AdminContext.Layout.word0.offset..<AdminContext.Layout.word1.end),
+                member(\smmu_broker_admin_context.health_reason, AdminContext.Layout.healthReason),
+                member(\smmu_broker_admin_context.health_reasons, AdminContext.Layout.healthReasons),
+                member(\smmu_broker_admin_context.health_ns, AdminContext.Layout.healthNanoseconds),
+                member(\smmu_broker_admin_context.parked_ns, AdminContext.Layout.parkedNanoseconds),
             ]),
         Structure(
             "admin_status_reply", smmu_broker_admin_status_reply.self, AdminStatusReply.byteCount,
@@ -79,8 +84,27 @@ extension Structure {
                 member(\smmu_broker_admin_status_reply.refused_reloads, AdminStatusReply.Layout.refusedReloads),
                 member(\smmu_broker_admin_status_reply.ended_sessions, AdminStatusReply.Layout.endedSessions),
                 member(\smmu_broker_admin_status_reply.counters, AdminStatusReply.Layout.counters),
+                member(\smmu_broker_admin_status_reply.suspect_contexts, AdminStatusReply.Layout.suspectContexts),
+                member(
+                    \smmu_broker_admin_status_reply.quarantined_contexts, AdminStatusReply.Layout.quarantinedContexts),
                 member(\smmu_broker_admin_status_reply.text_size, AdminStatusReply.Layout.textSize),
-                member(\smmu_broker_admin_status_reply.reserved, AdminStatusReply.Layout.reserved),
+                member(\smmu_broker_admin_status_reply.held_back, AdminStatusReply.Layout.heldBack),
+            ]),
+        Structure(
+            "admin_held_device", smmu_broker_admin_held_device.self, AdminHeldDevice.byteCount,
+            [
+                member(\smmu_broker_admin_held_device.device, AdminHeldDevice.Layout.device),
+                member(\smmu_broker_admin_held_device.vm, AdminHeldDevice.Layout.vm),
+                member(\smmu_broker_admin_held_device.session, AdminHeldDevice.Layout.session),
+                member(\smmu_broker_admin_held_device.reason, AdminHeldDevice.Layout.reason),
+                member(\smmu_broker_admin_held_device.reserved, AdminHeldDevice.Layout.reserved),
+            ]),
+        Structure(
+            "admin_held_back_reply", smmu_broker_admin_held_back_reply.self, AdminHeldDevice.replyByteCount,
+            [
+                member(\smmu_broker_admin_held_back_reply.header, "header", 0..<ReplyHeader.Layout.byteCount),
+                member(\smmu_broker_admin_held_back_reply.total, AdminHeldDevice.ReplyLayout.total),
+                member(\smmu_broker_admin_held_back_reply.count, AdminHeldDevice.ReplyLayout.count),
             ]),
         Structure(
             "admin_list", smmu_broker_admin_list.self, AdminListRequest.byteCount,
@@ -166,7 +190,9 @@ extension Structure {
                 member(\smmu_broker_admin_monitor.header, "header", 0..<RequestHeader.Layout.byteCount),
                 member(\smmu_broker_admin_monitor.session, AdminMonitorRequest.Layout.session),
                 member(\smmu_broker_admin_monitor.flags, AdminMonitorRequest.Layout.flags),
-                member(\smmu_broker_admin_monitor.reserved, AdminMonitorRequest.Layout.reserved),
+                member(\smmu_broker_admin_monitor.vsmmu, AdminMonitorRequest.Layout.vsmmu),
+                member(\smmu_broker_admin_monitor.kinds, AdminMonitorRequest.Layout.kinds),
+                member(\smmu_broker_admin_monitor.device, AdminMonitorRequest.Layout.device),
             ]),
         Structure(
             "admin_monitor_header", smmu_broker_admin_monitor_header.self, MonitorMessage.byteCount,
@@ -185,10 +211,12 @@ extension Structure {
                 member(\smmu_broker_admin_event.vsmmu, MonitorEvent.Layout.vsmmu),
                 member(\smmu_broker_admin_event.generation, MonitorEvent.Layout.generation),
                 member(\smmu_broker_admin_event.vsid, MonitorEvent.Layout.vsid),
-                member(\smmu_broker_admin_event.reserved, MonitorEvent.Layout.reserved),
+                member(\smmu_broker_admin_event.flags, MonitorEvent.Layout.flags),
                 member(\smmu_broker_admin_event.vm, MonitorEvent.Layout.vm),
                 member(\smmu_broker_admin_event.device, MonitorEvent.Layout.device),
                 member(\smmu_broker_admin_event.words, MonitorEvent.Layout.record),
+                member(\smmu_broker_admin_event.faults, MonitorEvent.Layout.faults),
+                member(\smmu_broker_admin_event.first_ns, MonitorEvent.Layout.firstTime),
             ]),
         Structure(
             "admin_notice", smmu_broker_admin_notice.self, MonitorNotice.byteCount,
@@ -202,11 +230,14 @@ extension Structure {
                 member(\smmu_broker_admin_notice.count, MonitorNotice.Layout.count),
                 member(\smmu_broker_admin_notice.vm, MonitorNotice.Layout.vm),
                 member(\smmu_broker_admin_notice.device, MonitorNotice.Layout.device),
+                member(\smmu_broker_admin_notice.reason, MonitorNotice.Layout.reason),
+                member(\smmu_broker_admin_notice.reasons, MonitorNotice.Layout.reasons),
             ]),
         Structure(
-            "admin_lost", smmu_broker_admin_lost.self, MonitorMessage.LostLayout.byteCount,
+            "admin_lost", smmu_broker_admin_lost.self, MonitorLoss.byteCount,
             [
-                member(\smmu_broker_admin_lost.count, MonitorMessage.LostLayout.count)
+                member(\smmu_broker_admin_lost.faults, MonitorLoss.Layout.faults),
+                member(\smmu_broker_admin_lost.notices, MonitorLoss.Layout.notices),
             ]),
     ]
 }

@@ -138,6 +138,17 @@ extension Constant {
         Constant("SUSPECT", SMMU_BROKER_SUSPECT.rawValue, HealthNotice.State.suspect.rawValue),
         Constant("QUARANTINED", SMMU_BROKER_QUARANTINED.rawValue, HealthNotice.State.quarantined.rawValue),
         Constant("RECOVERED", SMMU_BROKER_RECOVERED.rawValue, HealthNotice.State.recovered.rawValue),
+        Constant("HEALTH_NONE", SMMU_BROKER_HEALTH_NONE.rawValue, HealthReason.none.rawValue),
+        Constant("HEALTH_EVENT_STORM", SMMU_BROKER_HEALTH_EVENT_STORM.rawValue, HealthReason.eventStorm.rawValue),
+        Constant("HEALTH_ATC_TIMEOUT", SMMU_BROKER_HEALTH_ATC_TIMEOUT.rawValue, HealthReason.atcTimeout.rawValue),
+        Constant("HEALTH_SLOW_ATC", SMMU_BROKER_HEALTH_SLOW_ATC.rawValue, HealthReason.slowATC.rawValue),
+        Constant("HEALTH_OPERATOR", SMMU_BROKER_HEALTH_OPERATOR.rawValue, HealthReason.operatorOrder.rawValue),
+        Constant("HEALTH_HOST_FAILURE", SMMU_BROKER_HEALTH_HOST_FAILURE.rawValue, HealthReason.hostFailure.rawValue),
+        Constant("HEALTH_CALM", SMMU_BROKER_HEALTH_CALM.rawValue, HealthReason.calm.rawValue),
+        Constant("HEALTH_PARK_TIME", SMMU_BROKER_HEALTH_PARK_TIME.rawValue, HealthReason.parkTime.rawValue),
+        Constant("HEALTH_RESET", SMMU_BROKER_HEALTH_RESET.rawValue, HealthReason.reset.rawValue),
+        Constant(
+            "HEALTH_CONFIGURATION", SMMU_BROKER_HEALTH_CONFIGURATION.rawValue, HealthReason.configuration.rawValue),
     ]
 
     static let flags: [Constant] = [

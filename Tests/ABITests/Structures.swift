@@ -315,6 +315,8 @@ extension Structure {
             [
                 member(\smmu_broker_health.vsid, HealthNotice.Layout.vsid),
                 member(\smmu_broker_health.state, HealthNotice.Layout.state),
+                member(\smmu_broker_health.reason, HealthNotice.Layout.reason),
+                member(\smmu_broker_health.reasons, HealthNotice.Layout.reasons),
             ]),
         Structure(
             "registers", smmu_broker_registers.self, IDRegisters.byteCount,

@@ -120,7 +120,7 @@ import Wire
     @Test("an event queue that cannot be read loses nothing") func failedRead() throws {
         let (host, guest) = try makeGuest()
         host.kernel.raise(EventRecord(0x10, 0, 0x1000, 0), by: host.fake(0))
-        host.kernel.fail(.readEvents, .invalid)
+        host.kernel.fail(.readEvents, .interrupted)
         let nothing = guest.takeEvents()
         #expect(nothing.records.isEmpty && nothing.losses.isEmpty)
         let readable = try guest.eventSourceIsReadable

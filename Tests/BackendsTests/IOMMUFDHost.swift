@@ -23,19 +23,23 @@ final class IOMMUFDHost: BackendHost {
         return iommufd
     }
 
-    init(ids: IDRegisters = .nested(), repeats: Bool = false) throws {
+    init(ids: IDRegisters = .nested(), repeats: Bool = false, canStall: Bool = false) throws {
         let fake = FakeSMMU("smmu3.0x9050000", ids)
         fake.repeatsTLBIAndCFGI = repeats
         machine = FakeMachine(
             (0..<4).map {
                 FakeDevice(Self.address($0), on: fake, StreamID(0x100 + $0), hasATS: true, pasidBits: 8)
             })
+        for device in machine.devices { device.canStall = canStall }
         let kernel = FakeKernel(machine)
         self.kernel = kernel
         kernel.hardware = hardware
-        smmu = PhysicalSMMU(name: .test(fake.name), registers: ids, errata: repeats ? .repeatTLBIAndCFGI : [])
+        smmu = PhysicalSMMU(
+            name: .test(fake.name), registers: ids, errata: repeats ? .repeatTLBIAndCFGI : [],
+            stalls: ids.stallModel != .terminateOnly)
         advertised = ids
-        iommufd = IOMMUFDBackend(descriptors: descriptors, locator: machine.locator) { kernel }
+        iommufd = IOMMUFDBackend(
+            descriptors: descriptors, locator: machine.locator, now: { [machine] in machine.now }, opener: { kernel })
         // As a session does before it makes a vSMMU: from then on the backend knows a device behind the SMMU.
         _ = try backend.probe(.test(Self.address(0)))
         backend.endProbe()

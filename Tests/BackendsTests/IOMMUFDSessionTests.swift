@@ -9,113 +9,13 @@ import Wire
 
 /// Whole sessions on the fake kernel: what a VMM asks for, as packets, and what its device and the kernel see of it.
 @Suite struct IOMMUFDSessionTests {
-    /// A session, and its end.
-    private final class Conversation {
-        let host: IOMMUFDHost
-        let session: Session
-        private(set) var answer = Session.Answer(byteCount: 0)
-
-        init() throws {
-            // As the hardware says: with stage 2.
-            var ids = IDRegisters.nested()
-            ids.idr0 |= 1
-            host = try IOMMUFDHost(ids: ids)
-            session = Session(
-                Session.Context(
-                    id: SessionID(1), peer: PeerIdentity(pid: 1, uid: 0, gid: 0),
-                    grant: Grant(name: "test", users: [0], devices: ["0000:01:*"]), epoch: Epoch(1),
-                    directory: Directory(IOMMUFDDevices(host.machine.locator)), backend: host.backend,
-                    observer: Silence()))
-        }
-
-        // SAFETY of all that is unsafe here: the bytes are integers, of which any bits are some.
-        private func send(_ files: [ReceivedFile], _ encode: (inout MutableRawSpan) -> Int) throws -> Reply {
-            var packet = [UInt8](repeating: 0, count: Limits.packet)
-            var reply = packet
-            var bytes = packet.mutableSpan
-            var slots = reply.mutableSpan
-            var raw = unsafe bytes.mutableBytes
-            var room = unsafe slots.mutableBytes
-            let size = encode(&raw)
-            answer = session.handle(
-                raw.bytes.extracting(0..<size), files: files, descriptorsTruncated: false, at: Instant(nanoseconds: 0),
-                reply: &room)
-            return try Reply(decoding: room.bytes.extracting(0..<answer.byteCount))
-        }
-
-        @discardableResult
-        func ask<Request: TypedRequest>(_ request: Request, files: [ReceivedFile] = []) throws -> Reply {
-            try send(files) { request.encode(Cookie(1), into: &$0) }
-        }
-
-        @discardableResult
-        func enable(_ enabled: Bool, _ ste: StreamTableEntry) throws -> Reply {
-            let entries = enabled ? [ContextEntry(vsid: StreamID(7), ste: ste)] : []
-            return try send([]) {
-                VSMMUStateRequest.encode(
-                    vsmmu: VSMMUID(1), flags: enabled ? .smmuEnabled : .bypassAborts, entries: entries.span, Cookie(1),
-                    into: &$0)
-            }
-        }
-
-        @discardableResult
-        func set(_ ste: StreamTableEntry) throws -> Reply {
-            try ask(STESetRequest(vsmmu: VSMMUID(1), vsid: StreamID(7), ste: ste))
-        }
-
-        /// Up to an attached device with a stage 1.
-        func begin() throws {
-            let file = ReceivedFile(
-                resource: try host.memory(named: "session", bytes: 16 << 20), kind: .shmem, size: 16 << 20)
-            try ask(HelloRequest(features: [], name: .test("vm")))
-            try ask(
-                MemoryMapRequest(ipa: IPA(0x4000_0000), size: 16 << 20, offset: 0, flags: [.read, .write]),
-                files: [file])
-            let created = try ask(VSMMUCreateRequest(device: .test(IOMMUFDHost.address(0)), wanted: IDRegisters()))
-            #expect(created.header.status == .done, "\(created)")
-            let attached = try ask(
-                DeviceAttachRequest(vsmmu: VSMMUID(1), vsid: StreamID(7), device: .test(IOMMUFDHost.address(0))))
-            #expect(attached.header.status == .done, "\(attached)")
-            try enable(true, Conversation.translating(0x4000_0000))
-        }
-
-        /// The VMM closes its copy of the device's descriptor.
-        func closeCopy() { if let copy = answer.descriptor { host.descriptors.remove(copy.rawValue) } }
-
-        static func translating(_ context: UInt64) -> StreamTableEntry { StreamTableEntry(0xb | context, 0) }
-    }
-
-    private final class Silence: SessionObserver {
-        func sawFault(_ fault: ObservedFault) {}
-        func saw(_ notice: SessionNotice) {}
-    }
-
-    /// Of the host's devices alone.
-    private final class Directory: DeviceDirectory, @unchecked Sendable {
-        private var inventory = HostInventory(devices: [], templates: [])
-        private let hardware: any HardwareDevices
-        init(_ hardware: any HardwareDevices) { self.hardware = hardware }
-
-        func claim(_ name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> HostDevice {
-            try inventory.claim(name, for: session, under: grant, hardware: hardware.find(name))
-        }
-        func smmu(of name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> PhysicalSMMU {
-            try inventory.smmu(of: name, for: session, under: grant, hardware: hardware.find(name))
-        }
-        func release(_ name: Name, by session: SessionID) { inventory.release(name, by: session) }
-        func releaseEverything(of session: SessionID) { inventory.releaseEverything(of: session) }
-        func admit(_ session: SessionID, under grant: Grant) throws(Refusal) {
-            try inventory.admit(session, under: grant)
-        }
-    }
-
     @Test("a device goes the way of its guest, and at the end everything is given back") func life() throws {
-        let talk = try Conversation()
+        let talk = try IOMMUFDConversation()
         try talk.begin()
         let device = talk.host.fake(0)
         #expect(device.installed.translates && device.latched == StreamID(7))
         let start = device.history.count
-        for round: UInt64 in 1...50 { try talk.set(Conversation.translating(0x4000_0000 + round << 12)) }
+        for round: UInt64 in 1...50 { try talk.set(IOMMUFDConversation.translating(0x4000_0000 + round << 12)) }
         let aborting = device.history[start...].count { $0.aborts }
         #expect(device.history.count == start + 50 && aborting == 0, "never ABORT between two stages 1")
         try talk.set(StreamTableEntry())
@@ -130,20 +30,20 @@ import Wire
         "whatever the kernel refuses of an STE, the stage 1 before it stays",
         arguments: [FakeKernel.Call.nested, .attach])
     func failures(call: FakeKernel.Call) throws {
-        let talk = try Conversation()
+        let talk = try IOMMUFDConversation()
         try talk.begin()
         let words = talk.host.fake(0).installed.words
         talk.host.kernel.fail(call, .inputOutput)
-        let refused = try talk.set(Conversation.translating(0x4010_0000))
+        let refused = try talk.set(IOMMUFDConversation.translating(0x4010_0000))
         #expect(refused.header.status == .inputOutput && talk.host.fake(0).installed.words == words)
         // What is busy is tried again.
         talk.host.kernel.fail(call, .busy)
-        let done = try talk.set(Conversation.translating(0x4010_0000))
+        let done = try talk.set(IOMMUFDConversation.translating(0x4010_0000))
         #expect(done.header.status == .done && talk.host.fake(0).installed.words != words)
     }
 
     @Test("a device in reset holds the end of its session up, and then it ends") func endDuringReset() throws {
-        let talk = try Conversation()
+        let talk = try IOMMUFDConversation()
         try talk.begin()
         let device = talk.host.fake(0)
         device.isResetting = true
@@ -157,5 +57,40 @@ import Wire
         #expect(order.suffix(3) == [.attach, .unmap, .detach])
         for resource in talk.session.takeDiscarded() { talk.host.descriptors.remove(resource.rawValue) }
         talk.host.end()
+    }
+
+    @Test("P29: a stalled transaction reaches its guest and is answered by it; nobody answers: it is aborted")
+    func stalls()
+        throws
+    {
+        let talk = try IOMMUFDConversation(stallModel: 0)
+        try talk.begin(features: [.pageResponse])
+        let retried = talk.host.kernel.stall(talk.host.fake(0), at: 0x5000)
+        _ = talk.session.readSource(of: VSMMUID(1), at: Instant(nanoseconds: 0))
+        let tag = try #require(talk.observer.faults.last?.record.stallTag)
+        func answer(_ code: PageResponseRequest.Code) throws -> Reply {
+            try talk.ask(
+                PageResponseRequest(
+                    vsmmu: VSMMUID(1), vsid: StreamID(7), stag: StallTag(UInt32(tag)), code: code))
+        }
+        let first = try answer(.retry)
+        let second = try answer(.retry)
+        #expect(first.header.status == .done && retried.state == .retried)
+        #expect(second.header.reason == .unknownStallTag)
+        let forgotten = talk.host.kernel.stall(talk.host.fake(0), at: 0x6000)
+        _ = talk.session.readSource(of: VSMMUID(1), at: Instant(nanoseconds: 0))
+        _ = talk.session.timeout(at: try #require(talk.session.deadline))
+        #expect(forgotten.state == .aborted)
+        #expect(talk.observer.notices.contains(.stallTimedOut(device: .test(IOMMUFDHost.address(0)))))
+        let last = talk.host.kernel.stall(talk.host.fake(0), at: 0x7000)
+        #expect(talk.session.end(at: Instant(nanoseconds: 0)) == nil && last.state == .aborted)
+    }
+
+    @Test("a client without PAGE_RESPONSE sees no stalls, and its device cannot stall") func withoutAnswers() throws {
+        let talk = try IOMMUFDConversation(stallModel: 0)
+        try talk.begin()
+        #expect(!talk.host.kernel.liveObjects.contains("fault queue"))
+        let stall = talk.host.kernel.stall(talk.host.fake(0), at: 0x5000)
+        #expect(stall.state == .aborted)
     }
 }

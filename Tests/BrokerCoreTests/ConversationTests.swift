@@ -85,12 +85,12 @@ struct ConversationTests {
     @Test("When its grant is gone a session keeps what it has and gets nothing more")
     func grantGone() throws {
         let harness = try Harness.ready()
-        harness.session.replaceGrant(nil)
+        harness.session.replaceGrant(nil, at: harness.now)
         #expect(try harness.map().reason == .notGranted)
         #expect(try harness.create().reason == .notGranted)
         #expect(try harness.attach("virt", vsid: 3).reason == .notGranted)
         #expect(try harness.switchState(.smmuEnabled, [(1, .stage1), (2, .stage1)]).isDone)
-        harness.session.replaceGrant(Harness.grant)
+        harness.session.replaceGrant(Harness.grant, at: harness.now)
         #expect(try harness.map().isDone)
     }
 }

@@ -104,7 +104,8 @@ struct EndTests {
                     let device = pick(["disk", "net", "virt:0"])
                     _ =
                         random.next() % 2 == 0
-                        ? harness.session.quarantine(name(device)) : harness.session.release(name(device))
+                        ? harness.session.quarantine(name(device), at: harness.now)
+                        : harness.session.release(name(device), at: harness.now)
                 }
                 try check(harness, seed)
             }

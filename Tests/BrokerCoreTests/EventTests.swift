@@ -8,6 +8,8 @@ private func records(_ range: Range<Int>, stream: UInt32 = 1) -> [EventRecord] {
     range.map { index in
         var record = EventRecord(.translation, stream: StreamID(stream))
         record.words[3] = UInt64(index)
+        // Otherwise they would be told as one.
+        record.inputAddress = UInt64(index) << 12
         return record
     }
 }
@@ -263,7 +265,10 @@ struct EventTests {
                     lostMade += 3
                     _ = read(harness, vsmmu)
                 }
-            case 4: _ = harness.session.quarantine(name("disk")) && harness.session.release(name("disk"))
+            case 4:
+                _ =
+                    harness.session.quarantine(name("disk"), at: harness.now)
+                    && harness.session.release(name("disk"), at: harness.now)
             case 5: _ = read(harness, vsmmu)
             default: try take()
             }

@@ -34,6 +34,7 @@ final class FakeBackend: TranslationBackend {
     /// Of each call before it is done: throw what it is to fail with.
     var fail: (Call) -> BackendFailure? = { _ in nil }
     var outcome: InvalidationOutcome = .completed
+    var troubles: [DeviceTrouble] = []
     var stalled: Set<StallTag> = []
     var source: [VSMMUID: [EventRecord]] = [:]
     var lost: [VSMMUID: UInt64] = [:]
@@ -96,6 +97,11 @@ final class FakeBackend: TranslationBackend {
     func invalidate(_ commands: Span<Command>, on vsmmu: VSMMUID) -> InvalidationOutcome {
         calls.append(.invalidate(commands.indices.map { commands[$0] }))
         return outcome
+    }
+    var hasNotices: Bool { !troubles.isEmpty }
+    func takeNotices() -> [HostNotice] {
+        defer { troubles = [] }
+        return troubles.map { .trouble($0) }
     }
     func resynchronize(_ vsmmu: VSMMUID) throws(BackendFailure) { try note(.resynchronize(vsmmu)) }
 

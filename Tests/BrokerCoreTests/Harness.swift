@@ -114,6 +114,8 @@ extension Reply {
 
 final class FakeDirectory: DeviceDirectory, @unchecked Sendable {
     var inventory: HostInventory
+    var orphanage = Orphanage.none
+    func orphanage(of name: Name, under grant: Grant) throws(Refusal) -> Orphanage { orphanage }
     init(_ inventory: HostInventory) { self.inventory = inventory }
     func claim(_ name: Name, for session: SessionID, under grant: Grant) throws(Refusal) -> HostDevice {
         try inventory.claim(name, for: session, under: grant)

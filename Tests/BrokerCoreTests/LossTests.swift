@@ -8,6 +8,8 @@ private func records(_ range: Range<Int>) -> [EventRecord] {
     range.map { index in
         var record = EventRecord(.translation, stream: StreamID(1))
         record.words[3] = UInt64(index)
+        // Otherwise they would be told as one.
+        record.inputAddress = UInt64(index) << 12
         return record
     }
 }
@@ -180,7 +182,7 @@ struct EvasionTests {
     func quarantine() throws {
         let harness = try Harness.translating()
         harness.backend.fail = { if case .install(_, .abort) = $0 { .broken } else { nil } }
-        #expect(harness.session.quarantine(name("disk")))
+        #expect(harness.session.quarantine(name("disk"), at: harness.now))
         #expect(harness.inEffect() != .abort)
         for _ in 0..<3 {
             harness.now = max(harness.now, try #require(harness.session.deadline))
@@ -190,7 +192,7 @@ struct EvasionTests {
         harness.backend.fail = { _ in nil }
         _ = harness.session.timeout(at: try #require(harness.session.deadline))
         #expect(harness.inEffect() == .abort && harness.session.deadline == nil)
-        #expect(harness.session.release(name("disk")))
+        #expect(harness.session.release(name("disk"), at: harness.now))
         #expect(harness.inEffect()?.state == .translate)
     }
 

@@ -125,7 +125,9 @@ struct STETests {
     func quarantine() throws {
         let harness = try Harness.translating()
         try harness.subscribe()
-        #expect(harness.session.quarantine(name("disk")) && !harness.session.quarantine(name("nobody")))
+        #expect(
+            harness.session.quarantine(name("disk"), at: harness.now)
+                && !harness.session.quarantine(name("nobody"), at: harness.now))
         #expect(harness.inEffect() == .abort)
         #expect(try report(harness.setSTE(.otherStage1)).state == .abort)
         try harness.switchState([])
@@ -133,11 +135,21 @@ struct STETests {
         try harness.switchState(.smmuEnabled, [(1, .otherStage1), (2, .bypass)])
         #expect(harness.inEffect() == .abort)
         let told = try #require(try harness.nextDelivery())
-        #expect(told.0.body == .health(HealthNotice(vsid: StreamID(1), state: .quarantined)))
+        #expect(
+            told.0.body
+                == .health(
+                    HealthNotice(
+                        vsid: StreamID(1), state: .quarantined, reason: .operatorOrder,
+                        reasons: HealthReasons(.operatorOrder))))
         harness.session.delivered()
-        #expect(harness.session.release(name("disk")))
+        #expect(harness.session.release(name("disk"), at: harness.now))
         #expect(harness.inEffect() == words(.otherStage1))
-        #expect(try harness.nextDelivery()?.0.body == .health(HealthNotice(vsid: StreamID(1), state: .recovered)))
+        #expect(
+            try harness.nextDelivery()?.0.body
+                == .health(
+                    HealthNotice(
+                        vsid: StreamID(1), state: .recovered, reason: .operatorOrder,
+                        reasons: HealthReasons(.operatorOrder))))
         #expect(try harness.reset().isDone)
     }
 }

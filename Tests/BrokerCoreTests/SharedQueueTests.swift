@@ -8,6 +8,8 @@ private func records(_ range: Range<Int>) -> [EventRecord] {
     range.map { index in
         var record = EventRecord(.translation, stream: StreamID(1))
         record.words[3] = UInt64(index)
+        // Otherwise they would be told as one, and the session would wait for more of them.
+        record.inputAddress = UInt64(index) << 12
         return record
     }
 }

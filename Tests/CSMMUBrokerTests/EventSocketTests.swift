@@ -77,7 +77,8 @@ struct EventSocketTests {
     @Test(
         "The packets with one fixed body",
         arguments: [
-            (SMMU_BROKER_LOST, [7, 1]), (SMMU_BROKER_HEALTH, [3 << 32 | 0x20]), (SMMU_BROKER_DEVICE_GONE, [0x20]),
+            (SMMU_BROKER_LOST, [7, 1]), (SMMU_BROKER_HEALTH, [3 << 32 | 0x20, 2 << 32 | 7]),
+            (SMMU_BROKER_DEVICE_GONE, [0x20, 0]),
             (SMMU_BROKER_EPOCH, [99]),
         ] as [(smmu_broker_event_type, [UInt64])])
     func others(type: smmu_broker_event_type, body: [UInt64]) throws {

@@ -29,7 +29,16 @@ import Testing
         (.detach, .busy, .busy, "try again", true),
         (.invalidate, .timedOut, .timedOut, "within a second", false),
         (.invalidate, .noMemory, .memory(0), "short of memory", true),
-        (.invalidate, .inputOutput, .other, "log", false),
+        (.invalidate, .inputOutput, .rejected, "no fault of the guest", false),
+        (.nested, .inputOutput, .rejected, "no fault of the guest", false),
+        (.attach, .notSupported, .noStalls, "CONFIG_ARM_SMMU_V3_SVA", false),
+        (.mapFile(bytes: 1), .notSupported, .notMappable, "memfd", false),
+        (.mapFile(bytes: 1), .noDevice, .notMappable, "memory enabled", false),
+        (.open, .noDescriptors, .noDescriptors, "LimitNOFILE=", false),
+        (.bind, .noSystemDescriptors, .noDescriptors, "descriptor", false),
+        (.readEvents, .protocolError, .garbled, "newer than this daemon", false),
+        (.faultQueue, .noSuchRequest, .kernelTooOld, "Linux 6.15", false),
+        (.detach, .invalid, .other, "log", false),
         (.attach, .accessDenied, .notPermitted, "DeviceAllow=", false),
     ]
 

@@ -38,7 +38,7 @@ struct DaemonTests {
         let session = try #require(harness.table.all.first)
         session.order(.quarantine("disk0"))
         #expect(try eventually { try guest.translate(0x10_0000).stage1 != .done })
-        #expect(eventually { session.contexts.first?.health == .quarantined })
+        #expect(eventually { session.contexts.first?.health.state == .quarantined })
         session.order(.release("disk0"))
         #expect(try eventually { try guest.translate(0x10_0000).stage1 == .done })
         harness.stop()

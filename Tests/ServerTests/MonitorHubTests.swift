@@ -28,7 +28,7 @@ import Wire
         while numbers.count < count {
             switch try receiver.next(waitingAtMost: 60_000) {
             case .events(let events): numbers += events.map(\.sequence.rawValue)
-            case .lost(let number): lost += number
+            case .lost(let loss): lost += loss.faults
             case .notices: break
             case .nothing:
                 Issue.record("nothing came")
@@ -114,7 +114,7 @@ import Wire
                     #expect(event.sequence.rawValue == received + lost)
                     received += 1
                 }
-            case .lost(let number): lost += number
+            case .lost(let loss): lost += loss.faults
             default: throw Unexpected()
             }
         }

@@ -25,13 +25,14 @@ import Wire
     func lost() {
         var ring = MonitorRing(capacity: 4)
         for number: UInt64 in 0..<10 { ring.push(record(number)) }
-        #expect(ring.records == [record(0), record(1), record(2), .lost(7)])
+        #expect(ring.records == [record(0), record(1), record(2), .lost(MonitorLoss(notices: 7))])
         #expect(ring.pop() == record(0))
         #expect(ring.pop() == record(1))
         ring.push(record(10))
-        #expect(ring.records == [record(2), .lost(7), record(10)])
+        #expect(ring.records == [record(2), .lost(MonitorLoss(notices: 7)), record(10)])
         ring.push(record(11))
-        #expect(ring.records == [record(2), .lost(7), record(10), .lost(1)])
+        #expect(
+            ring.records == [record(2), .lost(MonitorLoss(notices: 7)), record(10), .lost(MonitorLoss(notices: 1))])
     }
 
     @Test("Every record is delivered or counted, whatever the order of writing and reading", arguments: 0..<8)
@@ -42,7 +43,7 @@ import Wire
         var (pushed, seen): (UInt64, UInt64) = (0, 0)
         func take() {
             switch ring.pop() {
-            case .lost(let count): seen += count
+            case .lost(let loss): seen += loss.notices
             case .notice(let notice):
                 #expect(notice.session == seen, "seed \(seed)")
                 seen += 1

@@ -33,7 +33,7 @@ import Testing
     @Test func theCatalogNamesOnlyFieldsThatEntriesHave() {
         let known: Set = [
             "SMMU_EVENT", "SMMU_VM", "SMMU_SESSION", "SMMU_PEER_PID", "SMMU_PEER_UID", "SMMU_DEVICE", "SMMU_VSMMU",
-            "SMMU_VSID", "SMMU_COUNT", "SMMU_DETAIL",
+            "SMMU_VSID", "SMMU_COUNT", "SMMU_DETAIL", "SMMU_REASON",
         ]
         let named = Set(text.matches(of: /@([A-Z_]+)@/).map { String($0.1) })
         #expect(named.subtracting(known) == [])

@@ -34,8 +34,23 @@ import Testing
                 "SMMU_PEER_PID": "4711", "SMMU_DEVICE": "0000:01:00.0", "SMMU_VSMMU": "1", "SMMU_VSID": "0x8",
                 "SMMU_SUBSTREAM": "0x3", "SMMU_IOVA": "0xdeadf000", "SMMU_ACCESS": "write",
                 "SMMU_PRIVILEGE": "privileged", "SMMU_STAGE": "1", "SMMU_CLASS": "IN", "SMMU_STAG": "0x2a",
-                "SMMU_SEQUENCE": "99", "SMMU_SUPPRESSED": "12",
+                "SMMU_SEQUENCE": "99", "SMMU_SUPPRESSED": "12", "SMMU_COUNT": "1",
             ])
+    }
+
+    @Test func faultsThatAreToldAsOneHaveTheirCountAndTimes() {
+        var entry = FaultEntry(
+            origin: origin, device: JournalName("disk0"), vsmmu: 1, sequence: 99,
+            record: EventRecord(.translation, stream: StreamID(8)), suppressed: 0)
+        (entry.count, entry.firstTime, entry.lastTime) = (40, 1000, 2000)
+        var record = JournalRecord(.fault(entry))
+        #expect(record.message.hasSuffix(". The last of 40 of the same."))
+        #expect(record["SMMU_COUNT"] == "40" && record["SMMU_SAMPLE"] == nil)
+        #expect(record["SMMU_FIRST_USEC"] == "1000" && record["SMMU_LAST_USEC"] == "2000")
+        entry.isSample = true
+        record = JournalRecord(.fault(entry))
+        #expect(record.message.hasSuffix(". The last of 40 of this kind, at any address."))
+        #expect(record["SMMU_SAMPLE"] == "1")
     }
 
     @Test func aStage2FaultHasItsIPA() {
@@ -103,10 +118,12 @@ import Testing
     }
 
     @Test func aLineHasPriorityMessageAndFields() {
-        let record = JournalRecord(.lost(count: 2, session: 7))
-        let message = "2 journal entries of session 7 lost: the journal is slower than what happens."
-        #expect(record.line(withPriority: true) == "<4>\(message) [SMMU_COUNT=2 SMMU_SESSION=7]\n")
-        #expect(record.line(withPriority: false) == "\(message) [SMMU_COUNT=2 SMMU_SESSION=7]\n")
+        let record = JournalRecord(.lost(JournalLoss(entries: 2, faults: 5), session: 7))
+        let message =
+            "2 journal entries of session 7 lost: the journal is slower than what happens. "
+            + "They stood for 5 faults."
+        #expect(record.line(withPriority: true) == "<4>\(message) [SMMU_COUNT=2 SMMU_FAULTS=5 SMMU_SESSION=7]\n")
+        #expect(record.line(withPriority: false) == "\(message) [SMMU_COUNT=2 SMMU_FAULTS=5 SMMU_SESSION=7]\n")
         #expect(JournalRecord(.text(.info, "Ready.")).line(withPriority: true) == "<6>Ready.\n")
     }
 

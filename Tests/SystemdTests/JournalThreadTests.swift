@@ -1,4 +1,5 @@
 import LinuxSystem
+import SMMUv3
 import Synchronization
 import Systemd
 import Testing
@@ -36,6 +37,33 @@ import Testing
         #expect(last.kind == .entriesLost)
         #expect(last["SMMU_COUNT"] == "96")
         #expect(last["SMMU_SESSION"] == "5")
+    }
+
+    @Test func whatIsLostIsCountedInFaultsToo() throws {
+        let sink = try RecordingSink(held: true)
+        let thread = try JournalThread.start(writingTo: sink)
+        let journal = thread.journal
+        let queue = journal.makeQueue(session: 5, capacity: 2)
+        queue.push(text(0))
+        sink.waitUntilBlocked()
+        for number in 1...2 { queue.push(text(number)) }
+        let origin = JournalOrigin(session: 5, vm: JournalName("web"), uid: 0, pid: 1)
+        var fault = FaultEntry(
+            origin: origin, device: JournalName("disk0"), vsmmu: 1, sequence: 9,
+            record: EventRecord(.translation, stream: StreamID(8)), suppressed: 7)
+        fault.count = 30
+        queue.push(.fault(fault))
+        var notice = NoticeEntry(.suppressedFaults, origin: origin)
+        notice.count = 5
+        queue.push(.notice(notice))
+        queue.close()
+        #expect(journal.dropped == JournalLoss(entries: 2, faults: 42))
+        sink.letGo()
+        let complete = thread.stop(withinMilliseconds: Self.longTime)
+        #expect(complete)
+        let last = try #require(sink.records.last)
+        #expect(last.kind == .entriesLost && last["SMMU_COUNT"] == "2" && last["SMMU_FAULTS"] == "42")
+        #expect(journal.dropped == JournalLoss(entries: 2, faults: 42), "a queue that has gone is still counted")
     }
 
     @Test func aLossIsToldBetweenWhatCameBeforeAndAfter() throws {

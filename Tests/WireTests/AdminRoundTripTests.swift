@@ -36,6 +36,16 @@ import Wire
         switch type {
         case .status: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .status)
         case .reload: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .reload)
+        case .heldBack: return (Packet { AdminRequest.encodeHeader(type, cookie, into: &$0) }, .heldBack)
+        case .letGo:
+            let request = AdminDeviceRequest(device: random.name())
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .letGo(request))
+        case .handBack:
+            let request = AdminDeviceRequest(device: random.name())
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .handBack(request))
+        case .readmit:
+            let request = AdminDeviceRequest(device: random.name())
+            return (Packet { request.encode(as: type, cookie, into: &$0) }, .readmit(request))
         case .list:
             let request = AdminListRequest(after: random.next())
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .list(request))
@@ -46,9 +56,11 @@ import Wire
             let request = AdminMetricsRequest(offset: random.number32())
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .metrics(request))
         case .monitor:
-            let request = AdminMonitorRequest(
+            var request = AdminMonitorRequest(
                 session: random.chance(50) ? nil : random.next() >> 1,
                 flags: random.chance(50) ? [.follow, .notices] : [.history])
+            (request.vsmmu, request.kinds) = (random.vsmmu(), random.next() | 1)
+            request.device = random.optionalName()
             return (Packet { request.encode(as: type, cookie, into: &$0) }, .monitor(request))
         case .quarantine:
             let request = AdminDeviceRequest(device: random.name())
@@ -112,6 +124,13 @@ import Wire
         #expect(show.total == 9)
         #expect(packet.array(show.contexts) == contexts)
 
+        let held = AdminHeldDevice.Reason.allCases.map {
+            AdminHeldDevice(device: random.name(), vm: random.name(), session: random.next(), reason: $0)
+        }
+        packet = Packet { AdminHeldDevice.encode(to: header(.heldBack), total: 3, held.span, into: &$0) }
+        guard case .heldBack(total: 3, let devices) = try reply(packet).body else { throw Other() }
+        #expect(packet.array(devices) == held)
+
         packet = Packet {
             AdminTextReply.metrics.encode(to: header(.metrics), 77, text: unsafe text.span.bytes, into: &$0)
         }
@@ -122,7 +141,7 @@ import Wire
         }
         guard case .reload(applied: true, let found) = try reply(packet).body else { throw Other() }
         #expect(packet.array(found) == text)
-        for type in [AdminRequestType.sessionCreate, .quarantine, .release] {
+        for type in [AdminRequestType.sessionCreate, .quarantine, .release, .handBack, .letGo] {
             packet = Packet { AdminSessionReply(session: seed).encode(to: header(type), into: &$0) }
             let answer = try reply(packet)
             #expect(answer.body == .session(seed))
@@ -145,9 +164,10 @@ import Wire
         message = try MonitorMessage(decoding: unsafe packet.bytes.span.bytes)
         guard case .notices(let second) = message.body else { throw Other() }
         #expect(packet.array(second) == notices)
-        packet = Packet { MonitorMessage.encode(9, lost: seed, into: &$0) }
+        let loss = MonitorLoss(faults: seed, notices: random.next())
+        packet = Packet { MonitorMessage.encode(9, lost: loss, into: &$0) }
         message = try MonitorMessage(decoding: unsafe packet.bytes.span.bytes)
-        #expect(message.body == .lost(seed))
+        #expect(message.body == .lost(loss))
     }
 
     @Test("Any bytes are a message or a fault", arguments: seeds) func hostile(seed: UInt64) {
@@ -177,6 +197,14 @@ import Wire
         monitor.set(AdminMonitorRequest.Layout.flags, to: AdminMonitorRequest.Flags.notices.rawValue)
         let neither = #expect(throws: WireFault.self) { try decoded(monitor) }
         #expect(neither?.reason == .badValue)
+        monitor = Packet { AdminMonitorRequest(flags: .follow).encode(as: .monitor, Cookie(1), into: &$0) }
+        monitor.set(AdminMonitorRequest.Layout.kinds, to: 0)
+        let kinds = #expect(throws: WireFault.self) { try decoded(monitor) }
+        #expect(kinds?.reason == .badValue)
+        monitor = Packet { AdminMonitorRequest(flags: .follow).encode(as: .monitor, Cookie(1), into: &$0) }
+        monitor.bytes[AdminMonitorRequest.Layout.device.offset + 1] = UInt8(ascii: "x")
+        let device = #expect(throws: WireFault.self) { try decoded(monitor) }
+        #expect(device?.reason == .badName)
         let pattern = try #require(AdminPattern("disk:*"))
         var create = Packet {
             AdminSessionCreateRequest.encode(

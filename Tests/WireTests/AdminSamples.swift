@@ -18,17 +18,24 @@ extension SplitMix64 {
     }
 
     mutating func adminSession() -> AdminSession {
-        AdminSession(
+        var session = AdminSession(
             id: next(), vm: optionalName(), grant: optionalName(), pid: number32(), uid: number32(),
             vsmmus: number32(), contexts: number32(), maps: number32(), mappedBytes: next(), busyNanoseconds: next(),
             counters: counters())
+        (session.suspectContexts, session.quarantinedContexts) = (UInt16(below(1 << 16)), UInt16(below(1 << 16)))
+        return session
     }
 
     mutating func adminContext() -> AdminContext {
-        AdminContext(
+        var context = AdminContext(
             vsmmu: vsmmu(), vsid: stream(), device: optionalName(), smmu: optionalName(), physicalStream: stream(),
             state: one(of: ContextState.self), flags: flags(below: 8), health: one(of: HealthNotice.State.self),
             events: next(), stesInstalled: next(), word0: next(), word1: next())
+        (context.healthReason, context.healthReasons) = (
+            one(of: HealthReason.self), HealthReasons(rawValue: number32())
+        )
+        (context.healthNanoseconds, context.parkedNanoseconds) = (next(), next())
+        return context
     }
 
     mutating func status() -> AdminStatusReply {
@@ -41,14 +48,17 @@ extension SplitMix64 {
         (status.monitors, status.busySessions) = (number32(), number32())
         (status.reloads, status.refusedReloads) = (number32(), number32())
         (status.endedSessions, status.counters) = (next(), counters())
+        (status.suspectContexts, status.quarantinedContexts) = (number32(), number32())
         return status
     }
 
     mutating func monitorEvent() -> MonitorEvent {
-        MonitorEvent(
+        var event = MonitorEvent(
             sequence: EventSequence(next()), time: next(), session: next(), vsmmu: vsmmu(),
             generation: Generation(number32()), vsid: stream(), vm: optionalName(), device: optionalName(),
             record: event())
+        (event.faults, event.firstTime, event.isSample) = (next(), next(), chance(50))
+        return event
     }
 
     mutating func monitorNotice() -> MonitorNotice {
@@ -56,6 +66,7 @@ extension SplitMix64 {
         notice.state = one(of: HealthNotice.State.self)
         (notice.vsmmu, notice.vsid, notice.count) = (vsmmu(), stream(), next())
         (notice.vm, notice.device) = (optionalName(), optionalName())
+        (notice.reason, notice.reasons) = (one(of: HealthReason.self), HealthReasons(rawValue: number32()))
         return notice
     }
 

@@ -152,12 +152,16 @@ struct EventSample {
                 $0 == .lost(notice)
             }
         case .health:
-            let notice = HealthNotice(vsid: random.stream(), state: random.one(of: HealthNotice.State.self))
+            let notice = HealthNotice(
+                vsid: random.stream(), state: random.one(of: HealthNotice.State.self),
+                reason: random.one(of: HealthReason.self), reasons: HealthReasons(rawValue: random.number32()))
             return EventSample(packet: Packet { header.encodeHealth(notice, into: &$0) }, header: header) {
                 $0 == .health(notice)
             }
         case .deviceGone:
-            let notice = HealthNotice(vsid: random.stream(), state: random.one(of: HealthNotice.State.self))
+            let notice = HealthNotice(
+                vsid: random.stream(), state: random.one(of: HealthNotice.State.self),
+                reason: random.one(of: HealthReason.self), reasons: HealthReasons(rawValue: random.number32()))
             return EventSample(packet: Packet { header.encodeDeviceGone(notice, into: &$0) }, header: header) {
                 $0 == .deviceGone(notice)
             }

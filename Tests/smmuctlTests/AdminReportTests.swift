@@ -30,9 +30,9 @@ import Wire
         ])
         #expect(
             report.text(.plain) == """
-                SESSION  VM    PID  GRANT  VSMMUS  DEVICES  MEMORY    COMMANDS  EVENTS  STATE
-                3        web1  77   vms    1       1        1536 MiB  12        3       ready
-                12       -     77   vms    1       1        1536 MiB  12        3       busy for 1 min 5 s
+                SESSION  VM    PID  GRANT  VSMMUS  DEVICES  MEMORY    COMMANDS  EVENTS  HEALTH  STATE
+                3        web1  77   vms    1       1        1536 MiB  12        3       good    ready
+                12       -     77   vms    1       1        1536 MiB  12        3       good    busy for 1 min 5 s
 
                 2 sessions.
                 """)
@@ -72,7 +72,7 @@ import Wire
         #expect(json["event"]?.string == "F_TRANSLATION")
         #expect(json["iova"]?.uint64 == 0x1000)
         #expect(json["device"]?.isNull == true)
-        #expect(EventLine.json(lost: 9)["count"]?.uint64 == 9)
+        #expect(EventLine.json(lost: MonitorLoss(faults: 9))["count"]?.uint64 == 9)
     }
 
     @Test("Every notice is a sentence", arguments: MonitorNotice.Kind.allCases) func notice(kind: MonitorNotice.Kind) {

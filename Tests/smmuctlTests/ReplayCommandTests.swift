@@ -72,7 +72,7 @@ import Testing
         #expect(run.status == 1)
         #expect(run.output.isEmpty)
         #expect(run.error.hasPrefix("Failed to replay "))
-        #expect(run.error.contains("no connection to \(socket): No such file or directory"))
+        #expect(run.error.contains("Cannot connect to \(socket): No such file or directory"))
         #expect(run.error.split(separator: "\n").count == 2)
     }
 

@@ -147,6 +147,7 @@ enum clinux_file_kind {
     /* A memfd, or a file of a tmpfs. */
     CLINUX_FILE_SHMEM = 1,
     CLINUX_FILE_HUGETLB = 2,
+    CLINUX_FILE_DMABUF = 3,
 };
 
 struct clinux_file {

@@ -12,6 +12,8 @@ struct clinux_path {
     uint32_t mode;
     uint32_t uid;
     uint32_t gid;
+    /* st_ino: in sysfs another one each time that what it stands for is made anew. */
+    uint64_t inode;
 };
 
 /* Looks at what is at `path`, symbolic links followed. */

@@ -294,7 +294,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_contexts_reply, 40);
 
 #define SMMU_BROKER_MEMORY_READ (1u << 0)
 #define SMMU_BROKER_MEMORY_WRITE (1u << 1)
-#define SMMU_BROKER_MEMORY_DMABUF (1u << 2) /* the descriptor is a BAR of a device of this session */
+#define SMMU_BROKER_MEMORY_DMABUF (1u << 2) /* the descriptor is a dma-buf: a BAR of a device of this session */
 
 /* Guest memory at an IPA, from a file whose descriptor comes with the packet. */
 struct smmu_broker_memory_map {
@@ -551,12 +551,28 @@ enum smmu_broker_health_state {
     SMMU_BROKER_RECOVERED = 3,
 };
 
+/* Why it changed. New ones may be added. */
+enum smmu_broker_health_reason {
+    SMMU_BROKER_HEALTH_NONE = 0,
+    SMMU_BROKER_HEALTH_EVENT_STORM = 1, /* more faults than its grant takes for normal */
+    SMMU_BROKER_HEALTH_ATC_TIMEOUT = 2, /* it did not answer an ATC invalidation */
+    SMMU_BROKER_HEALTH_SLOW_ATC = 3,    /* it answers them late */
+    SMMU_BROKER_HEALTH_OPERATOR = 4,
+    SMMU_BROKER_HEALTH_HOST_FAILURE = 5,
+    SMMU_BROKER_HEALTH_CALM = 6,      /* calm for long enough */
+    SMMU_BROKER_HEALTH_PARK_TIME = 7, /* its time on ABORT is over */
+    SMMU_BROKER_HEALTH_RESET = 8,     /* VSMMU_RESET */
+    SMMU_BROKER_HEALTH_CONFIGURATION = 9,
+};
+
 /* HEALTH and DEVICE_GONE: one of these. They and EPOCH have the number of the next record, and use none. */
 struct smmu_broker_health {
     uint32_t vsid;
-    uint32_t state; /* enum smmu_broker_health_state */
+    uint32_t state;   /* enum smmu_broker_health_state */
+    uint32_t reason;  /* enum smmu_broker_health_reason: of this change */
+    uint32_t reasons; /* bit n: reason n has made it worse since it was last healthy */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_health, 8);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_health, 16);
 
 /* EPOCH: one of these. */
 struct smmu_broker_epoch {

@@ -23,6 +23,8 @@ extern "C" {
 #define SMMU_BROKER_ADMIN_MAXIMUM_SESSIONS 192u
 /* Contexts in one reply of SHOW. */
 #define SMMU_BROKER_ADMIN_MAXIMUM_CONTEXTS 256u
+/* Devices in one reply of HELD_BACK. */
+#define SMMU_BROKER_ADMIN_MAXIMUM_HELD_BACK 256u
 /* Device patterns in one SESSION_CREATE. */
 #define SMMU_BROKER_ADMIN_MAXIMUM_PATTERNS 64u
 /* Bytes of text in one reply of STATUS, METRICS and RELOAD. */
@@ -40,9 +42,13 @@ enum smmu_broker_admin_type {
     SMMU_BROKER_ADMIN_QUARANTINE = 70,
     SMMU_BROKER_ADMIN_RELEASE = 71,
     SMMU_BROKER_ADMIN_RELOAD = 72,
+    SMMU_BROKER_ADMIN_HAND_BACK = 73,
+    SMMU_BROKER_ADMIN_READMIT = 74,
+    SMMU_BROKER_ADMIN_HELD_BACK = 75,
+    SMMU_BROKER_ADMIN_LET_GO = 76,
 };
 
-/* STATUS and RELOAD are a struct smmu_broker_request and nothing else. */
+/* STATUS, RELOAD and HELD_BACK are a struct smmu_broker_request and nothing else. */
 
 /* ---- Records ----------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +80,8 @@ struct smmu_broker_admin_session {
     uint32_t vsmmus;
     uint32_t contexts;
     uint32_t maps;
-    uint32_t reserved;
+    uint16_t suspect_contexts;
+    uint16_t quarantined_contexts;
     uint64_t mapped_bytes;
     uint64_t busy_ns; /* how long it has been at what it does now, which may be a blocking call; 0: it waits */
     struct smmu_broker_admin_counters counters;
@@ -97,8 +104,12 @@ struct smmu_broker_admin_context {
     uint64_t events;
     uint64_t stes_installed;
     uint64_t ste[2]; /* words 0 and 1 of the installed stage 1; 0 without */
+    uint32_t health_reason;  /* enum smmu_broker_health_reason: of its last change; 0: there was none */
+    uint32_t health_reasons; /* bit n: reason n has made it worse since it was last healthy */
+    uint64_t health_ns;      /* for how long it has been so; 0 while it has never been otherwise */
+    uint64_t parked_ns;      /* until it leaves ABORT by itself; 0: it does not, or is not there */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_context, 184);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_context, 208);
 
 /* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
@@ -121,11 +132,13 @@ struct smmu_broker_admin_status_reply {
     uint32_t refused_reloads;  /* the old configuration stayed */
     uint64_t ended_sessions;
     struct smmu_broker_admin_counters counters; /* of all sessions, those that have ended too */
+    uint32_t suspect_contexts;
+    uint32_t quarantined_contexts;
     uint32_t text_size;
-    uint32_t reserved;
+    uint32_t held_back; /* devices that no session has, and nobody gets at the moment */
     /* `text_size` bytes follow: the configuration files that were read, a line for each. */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 352);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 360);
 
 /* Sessions in the order of their numbers. */
 struct smmu_broker_admin_list {
@@ -199,7 +212,7 @@ struct smmu_broker_admin_session_create {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session_create, 104);
 
-/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE and RELEASE. */
+/* Reply of SESSION_CREATE (with one descriptor), QUARANTINE, RELEASE, HAND_BACK and LET_GO. */
 struct smmu_broker_admin_session_reply {
     struct smmu_broker_reply header;
     uint64_t session;
@@ -216,6 +229,34 @@ struct smmu_broker_admin_device {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_device, 80);
 
+/*
+ * HAND_BACK: a session's device goes to ABORT and is detached, so that the host's driver can let it go; its VMM is told by
+ * DEVICE_GONE. Nobody gets it from then on, until the host's driver has taken it anew, or READMIT. The answer of READMIT
+ * has nothing behind its header. LET_GO: RELEASE if the device is quarantined, else HAND_BACK, as its session finds it.
+ */
+
+enum smmu_broker_admin_held_back_reason {
+    SMMU_BROKER_ADMIN_ORPHANED = 1, /* somebody still has a descriptor of it, which a session handed out */
+    SMMU_BROKER_ADMIN_WITHHELD = 2, /* by HAND_BACK */
+};
+
+struct smmu_broker_admin_held_device {
+    char device[SMMU_BROKER_NAME_SIZE];
+    char vm[SMMU_BROKER_NAME_SIZE]; /* that had it last */
+    uint64_t session;               /* that had it last */
+    uint32_t reason;                /* enum smmu_broker_admin_held_back_reason */
+    uint32_t reserved;
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_held_device, 144);
+
+struct smmu_broker_admin_held_back_reply {
+    struct smmu_broker_reply header;
+    uint32_t total; /* at the moment */
+    uint32_t count; /* of those that follow: as many as there are, or as fit */
+    /* struct smmu_broker_admin_held_device devices[count] follow. */
+};
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_held_back_reply, 40);
+
 struct smmu_broker_admin_reload_reply {
     struct smmu_broker_reply header;
     uint32_t applied; /* 1: the new configuration counts; 0: it has errors, and the old one stays */
@@ -231,14 +272,22 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_reload_reply, 40);
 #define SMMU_BROKER_ADMIN_MONITOR_NOTICES (1u << 2) /* not only events */
 #define SMMU_BROKER_ADMIN_EVERY_SESSION 0xffffffffffffffffull
 
-/* With one descriptor: a SEQPACKET socket, on which packets come from then on. It says HISTORY, FOLLOW or both. */
+/* Bit n of `kinds`: event records of number n; the last bit: of all numbers from 63 on. */
+#define SMMU_BROKER_ADMIN_EVERY_KIND 0xffffffffffffffffull
+
+/*
+ * With one descriptor: a SEQPACKET socket, on which packets come from then on. It says HISTORY, FOLLOW or both. What is
+ * wanted must fit everything that is said here; `kinds` is for events alone.
+ */
 struct smmu_broker_admin_monitor {
     struct smmu_broker_request header;
     uint64_t session; /* or SMMU_BROKER_ADMIN_EVERY_SESSION */
     uint32_t flags;   /* SMMU_BROKER_ADMIN_MONITOR_* */
-    uint32_t reserved;
+    uint32_t vsmmu;   /* or SMMU_BROKER_EVERY_VSMMU */
+    uint64_t kinds;   /* not 0; or SMMU_BROKER_ADMIN_EVERY_KIND */
+    char device[SMMU_BROKER_NAME_SIZE]; /* all 0: every device, and what concerns none */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor, 32);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor, 104);
 
 enum smmu_broker_admin_monitor_type {
     SMMU_BROKER_ADMIN_EVENT = 1,
@@ -255,31 +304,36 @@ struct smmu_broker_admin_monitor_header {
 };
 SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor_header, 16);
 
-/* EVENT: `count` of these. */
+/* In `flags` of an event: those that are counted in it are of the same kind, and not of the same address. */
+#define SMMU_BROKER_ADMIN_EVENT_SAMPLE (1u << 0)
+
+/* EVENT: `count` of these. One may stand for several faults that are alike: the VMM has had each of them. */
 struct smmu_broker_admin_event {
-    uint64_t sequence; /* of the vSMMU's records, as its VMM sees it */
-    uint64_t time_ns;  /* CLOCK_REALTIME */
+    uint64_t sequence; /* of the last of them among the vSMMU's records, as its VMM sees it */
+    uint64_t time_ns;  /* CLOCK_REALTIME: of the last of them */
     uint64_t session;
     uint32_t vsmmu;
     uint32_t generation;
     uint32_t vsid;
-    uint32_t reserved;
+    uint32_t flags; /* SMMU_BROKER_ADMIN_EVENT_* */
     char vm[SMMU_BROKER_NAME_SIZE];
     char device[SMMU_BROKER_NAME_SIZE]; /* all 0: the record names no attached stream */
-    uint64_t words[4];
+    uint64_t words[4]; /* of the last of them */
+    uint64_t faults;   /* how many they are; at least 1 */
+    uint64_t first_ns; /* CLOCK_REALTIME: of the first of them */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_event, 200);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_event, 216);
 
 enum smmu_broker_admin_notice_kind {
     SMMU_BROKER_ADMIN_BEGAN = 1,        /* HELLO */
     SMMU_BROKER_ADMIN_ENDED = 2,
     SMMU_BROKER_ADMIN_ATTACHED = 3,     /* device, vsmmu, vsid */
-    SMMU_BROKER_ADMIN_DETACHED = 4,     /* device */
+    SMMU_BROKER_ADMIN_DETACHED = 4,     /* device, vsmmu, vsid */
     SMMU_BROKER_ADMIN_EVENTS_LOST = 5,  /* vsmmu, count: by the source */
     SMMU_BROKER_ADMIN_RESYNCHRONIZED = 6, /* vsmmu: the host failed, and all is well again */
     SMMU_BROKER_ADMIN_VSMMU_FAILED = 7, /* vsmmu: its devices abort */
     SMMU_BROKER_ADMIN_DEVICE_TIMED_OUT = 8, /* vsmmu: an ATC_INV was not answered */
-    SMMU_BROKER_ADMIN_HEALTH = 9,       /* device, state */
+    SMMU_BROKER_ADMIN_HEALTH = 9,       /* device, vsmmu, vsid, state, reason, count: faults within a storm's span */
 };
 
 /* NOTICE: `count` of these. What a kind does not have is 0. */
@@ -293,14 +347,17 @@ struct smmu_broker_admin_notice {
     uint64_t count;
     char vm[SMMU_BROKER_NAME_SIZE];
     char device[SMMU_BROKER_NAME_SIZE];
+    uint32_t reason;  /* enum smmu_broker_health_reason, of HEALTH */
+    uint32_t reasons; /* bit n: reason n has made it worse since it was last healthy */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_notice, 168);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_notice, 176);
 
-/* LOST: one of these. This monitor was too slow for so many records, which come nowhere after it. */
+/* LOST: one of these. This monitor was too slow for so many, which come nowhere after it. */
 struct smmu_broker_admin_lost {
-    uint64_t count;
+    uint64_t faults; /* each of those that were told as one is counted */
+    uint64_t notices;
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_lost, 8);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_lost, 16);
 
 #ifdef __cplusplus
 }

@@ -86,6 +86,8 @@ package struct AdminSession: Hashable, WireValue {
     package var vsmmus: UInt32
     package var contexts: UInt32
     package var maps: UInt32
+    package var suspectContexts: UInt16
+    package var quarantinedContexts: UInt16
     package var mappedBytes: UInt64
     /// How long it has been at what it does now, which may be a blocking call; 0: it waits for something to do.
     package var busyNanoseconds: UInt64
@@ -102,7 +104,8 @@ package struct AdminSession: Hashable, WireValue {
         package static let vsmmus = WireField<UInt32>("vsmmus", 144)
         package static let contexts = WireField<UInt32>("contexts", 148)
         package static let maps = WireField<UInt32>("maps", 152)
-        package static let reserved = WireField<UInt32>("reserved", 156)
+        package static let suspectContexts = WireField<UInt16>("suspect_contexts", 156)
+        package static let quarantinedContexts = WireField<UInt16>("quarantined_contexts", 158)
         package static let mappedBytes = WireField<UInt64>("mapped_bytes", 160)
         package static let busyNanoseconds = WireField<UInt64>("busy_ns", 168)
         package static let counters = WireField<AdminCounters>("counters", 176)
@@ -110,10 +113,12 @@ package struct AdminSession: Hashable, WireValue {
 
     package init(
         id: UInt64, vm: Name?, grant: Name?, pid: UInt32, uid: UInt32, vsmmus: UInt32, contexts: UInt32, maps: UInt32,
-        mappedBytes: UInt64, busyNanoseconds: UInt64, counters: AdminCounters
+        suspectContexts: UInt16 = 0, quarantinedContexts: UInt16 = 0, mappedBytes: UInt64, busyNanoseconds: UInt64,
+        counters: AdminCounters
     ) {
         (self.id, self.vm, self.grant, self.pid, self.uid) = (id, vm, grant, pid, uid)
         (self.vsmmus, self.contexts, self.maps, self.mappedBytes) = (vsmmus, contexts, maps, mappedBytes)
+        (self.suspectContexts, self.quarantinedContexts) = (suspectContexts, quarantinedContexts)
         (self.busyNanoseconds, self.counters) = (busyNanoseconds, counters)
     }
 
@@ -123,6 +128,8 @@ package struct AdminSession: Hashable, WireValue {
             grant: packet.optionalName(Layout.grant, at: base), pid: packet[Layout.pid, base],
             uid: packet[Layout.uid, base], vsmmus: packet[Layout.vsmmus, base],
             contexts: packet[Layout.contexts, base], maps: packet[Layout.maps, base],
+            suspectContexts: packet[Layout.suspectContexts, base],
+            quarantinedContexts: packet[Layout.quarantinedContexts, base],
             mappedBytes: packet[Layout.mappedBytes, base], busyNanoseconds: packet[Layout.busyNanoseconds, base],
             counters: packet[Layout.counters, base])
     }
@@ -136,7 +143,8 @@ package struct AdminSession: Hashable, WireValue {
         packet.set(Layout.vsmmus, at: base, to: vsmmus)
         packet.set(Layout.contexts, at: base, to: contexts)
         packet.set(Layout.maps, at: base, to: maps)
-        packet.set(Layout.reserved, at: base, to: 0)
+        packet.set(Layout.suspectContexts, at: base, to: suspectContexts)
+        packet.set(Layout.quarantinedContexts, at: base, to: quarantinedContexts)
         packet.set(Layout.mappedBytes, at: base, to: mappedBytes)
         packet.set(Layout.busyNanoseconds, at: base, to: busyNanoseconds)
         packet.set(Layout.counters, at: base, to: counters)
@@ -160,6 +168,13 @@ package struct AdminContext: Hashable, WireValue {
     /// Of the installed stage 1; 0 without.
     package var word0: UInt64
     package var word1: UInt64
+    /// Of the last change of its health, and all since it was last healthy.
+    package var healthReason = HealthReason.none
+    package var healthReasons: HealthReasons = []
+    /// For how long its health has been so; 0: always.
+    package var healthNanoseconds: UInt64 = 0
+    /// Until it leaves ABORT by itself; 0: it does not, or is not there.
+    package var parkedNanoseconds: UInt64 = 0
 
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt32
@@ -173,7 +188,7 @@ package struct AdminContext: Hashable, WireValue {
         package static let vsmmuFailed = Flags(rawValue: 1 << 2)
     }
 
-    package static let byteCount = 184
+    package static let byteCount = 208
 
     package enum Layout {
         package static let vsmmu = WireField<VSMMUID>("vsmmu", 0)
@@ -188,6 +203,10 @@ package struct AdminContext: Hashable, WireValue {
         package static let stesInstalled = WireField<UInt64>("stes_installed", 160)
         package static let word0 = WireField<UInt64>("ste", 168)
         package static let word1 = WireField<UInt64>("ste", 176)
+        package static let healthReason = WireField<UInt32>("health_reason", 184)
+        package static let healthReasons = WireField<UInt32>("health_reasons", 188)
+        package static let healthNanoseconds = WireField<UInt64>("health_ns", 192)
+        package static let parkedNanoseconds = WireField<UInt64>("parked_ns", 200)
     }
 
     package init(
@@ -200,9 +219,9 @@ package struct AdminContext: Hashable, WireValue {
         (self.word0, self.word1) = (word0, word1)
     }
 
-    /// An unknown state counts as ABORT, an unknown health as suspect.
+    /// An unknown state counts as ABORT, an unknown health as suspect, an unknown reason as none.
     package static func load(from packet: RawSpan, at base: Int) -> AdminContext {
-        AdminContext(
+        var context = AdminContext(
             vsmmu: packet[Layout.vsmmu, base], vsid: packet[Layout.vsid, base],
             device: packet.optionalName(Layout.device, at: base), smmu: packet.optionalName(Layout.smmu, at: base),
             physicalStream: packet[Layout.physicalStream, base],
@@ -211,6 +230,11 @@ package struct AdminContext: Hashable, WireValue {
             health: HealthNotice.State(rawValue: packet[Layout.health, base]) ?? .suspect,
             events: packet[Layout.events, base], stesInstalled: packet[Layout.stesInstalled, base],
             word0: packet[Layout.word0, base], word1: packet[Layout.word1, base])
+        context.healthReason = HealthReason(rawValue: packet[Layout.healthReason, base]) ?? .none
+        context.healthReasons = HealthReasons(rawValue: packet[Layout.healthReasons, base])
+        context.healthNanoseconds = packet[Layout.healthNanoseconds, base]
+        context.parkedNanoseconds = packet[Layout.parkedNanoseconds, base]
+        return context
     }
 
     package func store(into packet: inout MutableRawSpan, at base: Int) {
@@ -226,5 +250,9 @@ package struct AdminContext: Hashable, WireValue {
         packet.set(Layout.stesInstalled, at: base, to: stesInstalled)
         packet.set(Layout.word0, at: base, to: word0)
         packet.set(Layout.word1, at: base, to: word1)
+        packet.set(Layout.healthReason, at: base, to: healthReason.rawValue)
+        packet.set(Layout.healthReasons, at: base, to: healthReasons.rawValue)
+        packet.set(Layout.healthNanoseconds, at: base, to: healthNanoseconds)
+        packet.set(Layout.parkedNanoseconds, at: base, to: parkedNanoseconds)
     }
 }

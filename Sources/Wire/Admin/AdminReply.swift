@@ -9,11 +9,12 @@ package struct AdminReply: Hashable, Sendable {
         case list(AdminListReply)
         case show(AdminShowReply)
         case metrics(total: UInt32, Records<UInt8>)
-        /// MONITOR: there is no more to say.
+        /// MONITOR and READMIT: there is no more to say.
         case done
-        /// SESSION_CREATE, QUARANTINE and RELEASE: the session's number.
+        /// SESSION_CREATE, QUARANTINE, RELEASE, HAND_BACK and LET_GO: the session's number.
         case session(UInt64)
         case reload(applied: Bool, Records<UInt8>)
+        case heldBack(total: UInt32, Records<AdminHeldDevice>)
     }
 
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -32,10 +33,14 @@ package struct AdminReply: Hashable, Sendable {
         case .metrics:
             let (total, text) = try AdminTextReply.metrics.decode(packet)
             body = .metrics(total: total, text)
-        case .monitor:
+        case .heldBack:
+            let (total, devices) = try AdminHeldDevice.decode(packet)
+            body = .heldBack(total: total, devices)
+        case .monitor, .readmit:
             try packet.require(exactly: ReplyHeader.Layout.byteCount)
             body = .done
-        case .sessionCreate, .quarantine, .release: body = .session(try AdminSessionReply(body: packet).session)
+        case .sessionCreate, .quarantine, .release, .handBack, .letGo:
+            body = .session(try AdminSessionReply(body: packet).session)
         case .reload:
             let (applied, text) = try AdminTextReply.reload.decode(packet)
             if applied > 1 { throw .badValue("applied", value: UInt64(applied), rule: "it must be 0 or 1") }

@@ -9,6 +9,10 @@ package enum AdminRequest: Hashable, Sendable {
     case quarantine(AdminDeviceRequest)
     case release(AdminDeviceRequest)
     case reload
+    case handBack(AdminDeviceRequest)
+    case readmit(AdminDeviceRequest)
+    case heldBack
+    case letGo(AdminDeviceRequest)
 
     /// Reads a packet of any bytes. Checks all that can be seen from it alone.
     package init(decoding packet: RawSpan) throws(WireFault) {
@@ -26,6 +30,12 @@ package enum AdminRequest: Hashable, Sendable {
         case .reload:
             try packet.require(exactly: RequestHeader.Layout.byteCount)
             self = .reload
+        case .handBack: self = .handBack(try AdminDeviceRequest(body: packet))
+        case .readmit: self = .readmit(try AdminDeviceRequest(body: packet))
+        case .heldBack:
+            try packet.require(exactly: RequestHeader.Layout.byteCount)
+            self = .heldBack
+        case .letGo: self = .letGo(try AdminDeviceRequest(body: packet))
         }
     }
 
@@ -40,6 +50,10 @@ package enum AdminRequest: Hashable, Sendable {
         case .quarantine: .quarantine
         case .release: .release
         case .reload: .reload
+        case .handBack: .handBack
+        case .readmit: .readmit
+        case .heldBack: .heldBack
+        case .letGo: .letGo
         }
     }
 
@@ -54,7 +68,7 @@ package enum AdminRequest: Hashable, Sendable {
         }
     }
 
-    /// Writes a request that is nothing but its header, STATUS or RELOAD, and returns its length.
+    /// Writes a request that is nothing but its header, STATUS, RELOAD or HELD_BACK, and returns its length.
     package static func encodeHeader(
         _ type: AdminRequestType, _ cookie: Cookie, into packet: inout MutableRawSpan
     ) -> Int {

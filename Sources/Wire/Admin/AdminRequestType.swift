@@ -9,6 +9,10 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
     case quarantine = 70
     case release = 71
     case reload = 72
+    case handBack = 73
+    case readmit = 74
+    case heldBack = 75
+    case letGo = 76
 
     /// The name in the header, without `SMMU_BROKER_ADMIN_`.
     package var name: String {
@@ -22,14 +26,18 @@ package enum AdminRequestType: UInt16, Hashable, Sendable, CaseIterable {
         case .quarantine: "QUARANTINE"
         case .release: "RELEASE"
         case .reload: "RELOAD"
+        case .handBack: "HAND_BACK"
+        case .readmit: "READMIT"
+        case .heldBack: "HELD_BACK"
+        case .letGo: "LET_GO"
         }
     }
 
     /// Whether it changes something, and not only asks.
     package var changes: Bool {
         switch self {
-        case .status, .list, .show, .metrics, .monitor: false
-        case .sessionCreate, .quarantine, .release, .reload: true
+        case .status, .list, .show, .metrics, .monitor, .heldBack: false
+        case .sessionCreate, .quarantine, .release, .reload, .handBack, .readmit, .letGo: true
         }
     }
 }
@@ -41,6 +49,8 @@ package enum AdminLimits {
     package static let sessions = 192
     /// Contexts in one reply of SHOW.
     package static let contexts = 256
+    /// Devices in one reply of HELD_BACK.
+    package static let heldBack = 256
     /// Device patterns in one SESSION_CREATE.
     package static let patterns = 64
     /// Bytes of text in one reply.

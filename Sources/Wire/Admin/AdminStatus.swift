@@ -20,11 +20,15 @@ package struct AdminStatusReply: Hashable, Sendable {
     package var reloads: UInt32 = 0
     package var refusedReloads: UInt32 = 0
     package var endedSessions: UInt64 = 0
+    /// Devices that no session has, and nobody gets at the moment.
+    package var heldBack: UInt32 = 0
+    package var suspectContexts: UInt32 = 0
+    package var quarantinedContexts: UInt32 = 0
     /// Of all sessions, those that have ended too.
     package var counters = AdminCounters()
 
     /// Without the text.
-    package static let byteCount = 352
+    package static let byteCount = 360
 
     package enum Layout {
         package static let version = WireField<UInt32>("version", 32)
@@ -44,8 +48,10 @@ package struct AdminStatusReply: Hashable, Sendable {
         package static let refusedReloads = WireField<UInt32>("refused_reloads", 220)
         package static let endedSessions = WireField<UInt64>("ended_sessions", 224)
         package static let counters = WireField<AdminCounters>("counters", 232)
-        package static let textSize = WireField<UInt32>("text_size", 344)
-        package static let reserved = WireField<UInt32>("reserved", 348)
+        package static let suspectContexts = WireField<UInt32>("suspect_contexts", 344)
+        package static let quarantinedContexts = WireField<UInt32>("quarantined_contexts", 348)
+        package static let textSize = WireField<UInt32>("text_size", 352)
+        package static let heldBack = WireField<UInt32>("held_back", 356)
     }
 
     package init() {}
@@ -55,7 +61,6 @@ package struct AdminStatusReply: Hashable, Sendable {
         try packet.require(atLeast: byteCount)
         let text = try packet.records(
             of: UInt8.self, counted: Layout.textSize, allowed: 0...AdminLimits.text, at: byteCount)
-        try packet.requireZero(Layout.reserved)
         var reply = AdminStatusReply()
         (reply.version, reply.pid, reply.epoch) = (packet[Layout.version], packet[Layout.pid], packet[Layout.epoch])
         reply.uptimeNanoseconds = packet[Layout.uptimeNanoseconds]
@@ -67,6 +72,9 @@ package struct AdminStatusReply: Hashable, Sendable {
         (reply.monitors, reply.busySessions) = (packet[Layout.monitors], packet[Layout.busySessions])
         (reply.reloads, reply.refusedReloads) = (packet[Layout.reloads], packet[Layout.refusedReloads])
         (reply.endedSessions, reply.counters) = (packet[Layout.endedSessions], packet[Layout.counters])
+        reply.heldBack = packet[Layout.heldBack]
+        reply.suspectContexts = packet[Layout.suspectContexts]
+        reply.quarantinedContexts = packet[Layout.quarantinedContexts]
         return (reply, text)
     }
 
@@ -86,10 +94,13 @@ package struct AdminStatusReply: Hashable, Sendable {
         packet.set(Layout.contexts, to: contexts)
         packet.set(Layout.monitors, to: monitors)
         packet.set(Layout.busySessions, to: busySessions)
+        packet.set(Layout.heldBack, to: heldBack)
         packet.set(Layout.reloads, to: reloads)
         packet.set(Layout.refusedReloads, to: refusedReloads)
         packet.set(Layout.endedSessions, to: endedSessions)
         packet.set(Layout.counters, to: counters)
+        packet.set(Layout.suspectContexts, to: suspectContexts)
+        packet.set(Layout.quarantinedContexts, to: quarantinedContexts)
         packet.set(Layout.textSize, to: UInt32(text.byteCount))
         packet.copy(text, to: Self.byteCount)
         ReplyHeader(to: request).store(into: &packet, size: Self.byteCount + text.byteCount)

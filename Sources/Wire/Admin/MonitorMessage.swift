@@ -14,8 +14,7 @@ package struct MonitorMessage: Hashable, Sendable {
     package enum Body: Hashable, Sendable {
         case events(Records<MonitorEvent>)
         case notices(Records<MonitorNotice>)
-        /// Records that this monitor was too slow for.
-        case lost(UInt64)
+        case lost(MonitorLoss)
     }
 
     /// The header alone.
@@ -28,12 +27,6 @@ package struct MonitorMessage: Hashable, Sendable {
         package static let sequence = WireField<UInt64>("sequence", 8)
     }
 
-    /// Of LOST.
-    package enum LostLayout {
-        package static let count = WireField<UInt64>("count", 0)
-        package static let byteCount = 8
-    }
-
     package init(decoding packet: RawSpan) throws(WireFault) {
         try packet.require(atLeast: Self.byteCount)
         let size = packet[Layout.size]
@@ -44,8 +37,8 @@ package struct MonitorMessage: Hashable, Sendable {
         case .events: body = .events(try Self.records(packet, allowed: 1...AdminLimits.records))
         case .notices: body = .notices(try Self.records(packet, allowed: 1...AdminLimits.records))
         case .lost:
-            let counts: Records<UInt64> = try Self.records(packet, allowed: 1...1)
-            body = .lost(counts.element(0, in: packet))
+            let losses: Records<MonitorLoss> = try Self.records(packet, allowed: 1...1)
+            body = .lost(losses.element(0, in: packet))
         }
     }
 
@@ -78,9 +71,9 @@ package struct MonitorMessage: Hashable, Sendable {
         return size
     }
 
-    package static func encode(_ sequence: UInt64, lost: UInt64, into packet: inout MutableRawSpan) -> Int {
-        packet.set(LostLayout.count, at: byteCount, to: lost)
-        let size = byteCount + LostLayout.byteCount
+    package static func encode(_ sequence: UInt64, lost: MonitorLoss, into packet: inout MutableRawSpan) -> Int {
+        lost.store(into: &packet, at: byteCount)
+        let size = byteCount + MonitorLoss.byteCount
         store(.lost, sequence, count: 1, size: size, into: &packet)
         return size
     }

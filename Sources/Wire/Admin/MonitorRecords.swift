@@ -1,6 +1,6 @@
 package import SMMUv3
 
-/// One fault, as monitors see it.
+/// Faults, as monitors see them: one, or the last of several that are alike.
 package struct MonitorEvent: Hashable, WireValue {
     /// Of the vSMMU's records, as its VMM sees it.
     package var sequence: EventSequence
@@ -14,8 +14,14 @@ package struct MonitorEvent: Hashable, WireValue {
     /// nil: the record names no attached stream.
     package var device: Name?
     package var record: EventRecord
+    /// How many there were.
+    package var faults: UInt64 = 1
+    /// When the first of them was, as ``time``.
+    package var firstTime: UInt64
+    /// They are of the same kind, and not of the same address.
+    package var isSample = false
 
-    package static let byteCount = 200
+    package static let byteCount = 216
 
     package enum Layout {
         package static let sequence = WireField<EventSequence>("sequence", 0)
@@ -24,10 +30,12 @@ package struct MonitorEvent: Hashable, WireValue {
         package static let vsmmu = WireField<VSMMUID>("vsmmu", 24)
         package static let generation = WireField<Generation>("generation", 28)
         package static let vsid = WireField<StreamID>("vsid", 32)
-        package static let reserved = WireField<UInt32>("reserved", 36)
+        package static let flags = WireField<UInt32>("flags", 36)
         package static let vm = WireField<Name>("vm", 40)
         package static let device = WireField<Name>("device", 104)
         package static let record = WireField<EventRecord>("words", 168)
+        package static let faults = WireField<UInt64>("faults", 200)
+        package static let firstTime = WireField<UInt64>("first_ns", 208)
     }
 
     package init(
@@ -36,15 +44,19 @@ package struct MonitorEvent: Hashable, WireValue {
     ) {
         (self.sequence, self.time, self.session, self.vsmmu) = (sequence, time, session, vsmmu)
         (self.generation, self.vsid, self.vm, self.device, self.record) = (generation, vsid, vm, device, record)
+        firstTime = time
     }
 
     package static func load(from packet: RawSpan, at base: Int) -> MonitorEvent {
-        MonitorEvent(
+        var event = MonitorEvent(
             sequence: packet[Layout.sequence, base], time: packet[Layout.time, base],
             session: packet[Layout.session, base], vsmmu: packet[Layout.vsmmu, base],
             generation: packet[Layout.generation, base], vsid: packet[Layout.vsid, base],
             vm: packet.optionalName(Layout.vm, at: base), device: packet.optionalName(Layout.device, at: base),
             record: packet[Layout.record, base])
+        (event.faults, event.firstTime) = (packet[Layout.faults, base], packet[Layout.firstTime, base])
+        event.isSample = packet[Layout.flags, base] & 1 == 1
+        return event
     }
 
     package func store(into packet: inout MutableRawSpan, at base: Int) {
@@ -54,10 +66,12 @@ package struct MonitorEvent: Hashable, WireValue {
         packet.set(Layout.vsmmu, at: base, to: vsmmu)
         packet.set(Layout.generation, at: base, to: generation)
         packet.set(Layout.vsid, at: base, to: vsid)
-        packet.set(Layout.reserved, at: base, to: 0)
+        packet.set(Layout.flags, at: base, to: isSample ? 1 : 0)
         packet.set(Layout.vm, at: base, to: vm)
         packet.set(Layout.device, at: base, to: device)
         packet.set(Layout.record, at: base, to: record)
+        packet.set(Layout.faults, at: base, to: faults)
+        packet.set(Layout.firstTime, at: base, to: firstTime)
     }
 }
 
@@ -74,6 +88,8 @@ package struct MonitorNotice: Hashable, WireValue {
     package var count: UInt64 = 0
     package var vm: Name?
     package var device: Name?
+    package var reason = HealthReason.none
+    package var reasons: HealthReasons = []
 
     package enum Kind: UInt32, Hashable, Sendable, CaseIterable {
         case began = 1
@@ -89,7 +105,7 @@ package struct MonitorNotice: Hashable, WireValue {
 
     package var kind: Kind? { Kind(rawValue: kindCode) }
 
-    package static let byteCount = 168
+    package static let byteCount = 176
 
     package enum Layout {
         package static let time = WireField<UInt64>("time_ns", 0)
@@ -101,6 +117,8 @@ package struct MonitorNotice: Hashable, WireValue {
         package static let count = WireField<UInt64>("count", 32)
         package static let vm = WireField<Name>("vm", 40)
         package static let device = WireField<Name>("device", 104)
+        package static let reason = WireField<UInt32>("reason", 168)
+        package static let reasons = WireField<UInt32>("reasons", 172)
     }
 
     package init(_ kind: Kind, session: UInt64, time: UInt64) {
@@ -115,6 +133,8 @@ package struct MonitorNotice: Hashable, WireValue {
         notice.count = packet[Layout.count, base]
         notice.vm = packet.optionalName(Layout.vm, at: base)
         notice.device = packet.optionalName(Layout.device, at: base)
+        notice.reason = HealthReason(rawValue: packet[Layout.reason, base]) ?? .none
+        notice.reasons = HealthReasons(rawValue: packet[Layout.reasons, base])
         return notice
     }
 
@@ -128,5 +148,32 @@ package struct MonitorNotice: Hashable, WireValue {
         packet.set(Layout.count, at: base, to: count)
         packet.set(Layout.vm, at: base, to: vm)
         packet.set(Layout.device, at: base, to: device)
+        packet.set(Layout.reason, at: base, to: reason.rawValue)
+        packet.set(Layout.reasons, at: base, to: reasons.rawValue)
+    }
+}
+
+/// What a monitor was too slow for.
+package struct MonitorLoss: Hashable, WireValue {
+    /// Each of those that would have been told as one is counted.
+    package var faults: UInt64
+    package var notices: UInt64
+
+    package static let byteCount = 16
+
+    package enum Layout {
+        package static let faults = WireField<UInt64>("faults", 0)
+        package static let notices = WireField<UInt64>("notices", 8)
+    }
+
+    package init(faults: UInt64 = 0, notices: UInt64 = 0) { (self.faults, self.notices) = (faults, notices) }
+
+    package static func load(from packet: RawSpan, at base: Int) -> MonitorLoss {
+        MonitorLoss(faults: packet[Layout.faults, base], notices: packet[Layout.notices, base])
+    }
+
+    package func store(into packet: inout MutableRawSpan, at base: Int) {
+        packet.set(Layout.faults, at: base, to: faults)
+        packet.set(Layout.notices, at: base, to: notices)
     }
 }

@@ -39,6 +39,10 @@ package struct LossNotice: Hashable, WireValue {
 package struct HealthNotice: Hashable, WireValue {
     package var vsid: StreamID
     package var state: State
+    /// Of this change.
+    package var reason: HealthReason
+    /// All that has made it worse since it was last healthy.
+    package var reasons: HealthReasons
 
     package enum State: UInt32, Hashable, Sendable, CaseIterable {
         case healthy = 0
@@ -47,23 +51,32 @@ package struct HealthNotice: Hashable, WireValue {
         case recovered = 3
     }
 
-    package static let byteCount = 8
+    package static let byteCount = 16
 
     package enum Layout {
         package static let vsid = WireField<StreamID>("vsid", 0)
         package static let state = WireField<UInt32>("state", 4)
+        package static let reason = WireField<UInt32>("reason", 8)
+        package static let reasons = WireField<UInt32>("reasons", 12)
     }
 
-    package init(vsid: StreamID, state: State) { (self.vsid, self.state) = (vsid, state) }
+    package init(vsid: StreamID, state: State, reason: HealthReason = .none, reasons: HealthReasons = []) {
+        (self.vsid, self.state, self.reason, self.reasons) = (vsid, state, reason, reasons)
+    }
 
-    /// An unknown state counts as suspect; ``EventMessage`` has refused it before.
+    /// An unknown state counts as suspect; ``EventMessage`` has refused it before. An unknown reason, from a newer daemon,
+    /// counts as none.
     package static func load(from packet: RawSpan, at offset: Int) -> HealthNotice {
         HealthNotice(
-            vsid: packet[Layout.vsid, offset], state: State(rawValue: packet[Layout.state, offset]) ?? .suspect)
+            vsid: packet[Layout.vsid, offset], state: State(rawValue: packet[Layout.state, offset]) ?? .suspect,
+            reason: HealthReason(rawValue: packet[Layout.reason, offset]) ?? .none,
+            reasons: HealthReasons(rawValue: packet[Layout.reasons, offset]))
     }
 
     package func store(into packet: inout MutableRawSpan, at offset: Int) {
         packet.set(Layout.vsid, at: offset, to: vsid)
         packet.set(Layout.state, at: offset, to: state.rawValue)
+        packet.set(Layout.reason, at: offset, to: reason.rawValue)
+        packet.set(Layout.reasons, at: offset, to: reasons.rawValue)
     }
 }

@@ -27,6 +27,14 @@ struct StatusReport {
             table.add("Busy", "\(status.busySessions) for more than a second", paint: style.bad)
         }
         table.add("Devices", "\(status.contexts) on \(status.vsmmus) vSMMUs")
+        if status.heldBack > 0 {
+            table.add("Held back", "\(status.heldBack) that nobody gets: see smmuctl list", paint: style.bad)
+        }
+        if status.suspectContexts > 0 || status.quarantinedContexts > 0 {
+            table.add(
+                "Health", "\(status.suspectContexts) devices suspect, \(status.quarantinedContexts) quarantined",
+                paint: style.bad)
+        }
         table.add("Monitors", "\(status.monitors)")
         table.add("Requests", "\(counters.requests), \(counters.refusals) refused")
         table.add(
@@ -58,6 +66,9 @@ struct StatusReport {
                 ("endedSessions", JSONValue(status.endedSessions)),
                 ("busySessions", JSONValue(UInt64(status.busySessions))),
                 ("vsmmus", JSONValue(UInt64(status.vsmmus))), ("contexts", JSONValue(UInt64(status.contexts))),
+                ("heldBack", JSONValue(UInt64(status.heldBack))),
+                ("suspectContexts", JSONValue(UInt64(status.suspectContexts))),
+                ("quarantinedContexts", JSONValue(UInt64(status.quarantinedContexts))),
                 ("monitors", JSONValue(UInt64(status.monitors))), ("counters", status.counters.json),
             ]))
     }
@@ -66,10 +77,13 @@ struct StatusReport {
 /// All sessions, as a table and as JSON.
 struct SessionListReport {
     let sessions: [AdminSession]
+    var heldBack: [AdminHeldDevice] = []
 
     func text(_ style: Style, legend: Bool = true) -> String {
         var table = TextTable()
-        let titles = ["SESSION", "VM", "PID", "GRANT", "VSMMUS", "DEVICES", "MEMORY", "COMMANDS", "EVENTS", "STATE"]
+        let titles = [
+            "SESSION", "VM", "PID", "GRANT", "VSMMUS", "DEVICES", "MEMORY", "COMMANDS", "EVENTS", "HEALTH", "STATE",
+        ]
         if legend && !sessions.isEmpty { table.add(titles, paint: style.bold) }
         for session in sessions {
             table.add(
@@ -77,18 +91,24 @@ struct SessionListReport {
                     "\(session.id)", session.vm?.description ?? "-", "\(session.pid)",
                     session.grant?.description ?? "-", "\(session.vsmmus)", "\(session.contexts)",
                     size(session.mappedBytes), "\(session.counters.commands)", "\(session.counters.events)",
-                    session.stateText,
-                ], paint: style.bad(if: session.isStuck))
+                    session.healthText, session.stateText,
+                ], paint: style.bad(if: session.isStuck || session.quarantinedContexts > 0))
         }
         var lines = table.lines(indent: 0)
         if legend {
             if !sessions.isEmpty { lines.append("") }
             lines.append("\(sessions.count) \(sessions.count == 1 ? "session" : "sessions").")
         }
+        lines += heldBack.map { style.bad($0.sentence) }
         return lines.joined(separator: "\n")
     }
 
-    var json: JSONValue { .object(JSONObject([("sessions", .array(sessions.map(\.json)))])) }
+    var json: JSONValue {
+        .object(
+            JSONObject([
+                ("sessions", .array(sessions.map(\.json))), ("heldBack", .array(heldBack.map(\.json))),
+            ]))
+    }
 }
 
 /// One session and its devices, as text and as JSON.
@@ -117,7 +137,7 @@ struct SessionReport {
                 [
                     context.device?.description ?? "-", "\(context.vsmmu)", "\(context.vsid.rawValue)",
                     context.smmu?.description ?? "-", "\(context.physicalStream.rawValue)", context.stateText,
-                    context.health.name, "\(context.stesInstalled)", "\(context.events)",
+                    context.healthText, "\(context.stesInstalled)", "\(context.events)",
                 ], paint: style.bad(if: isBad))
         }
         let count = shown.contexts.count
@@ -160,6 +180,10 @@ func duration(_ nanoseconds: UInt64) -> String {
 
 extension AdminSession {
     var isStuck: Bool { busyNanoseconds > 1_000_000_000 }
+    fileprivate var healthText: String {
+        if quarantinedContexts > 0 { return "\(quarantinedContexts) quarantined" }
+        return suspectContexts > 0 ? "\(suspectContexts) suspect" : "good"
+    }
     fileprivate var stateText: String { isStuck ? "busy for \(duration(busyNanoseconds))" : "ready" }
 
     fileprivate var jsonObject: JSONObject {
@@ -167,6 +191,8 @@ extension AdminSession {
             ("session", JSONValue(id)), ("vm", .name(vm)), ("grant", .name(grant)), ("pid", JSONValue(UInt64(pid))),
             ("uid", JSONValue(UInt64(uid))), ("vsmmus", JSONValue(UInt64(vsmmus))),
             ("contexts", JSONValue(UInt64(contexts))), ("maps", JSONValue(UInt64(maps))),
+            ("suspectContexts", JSONValue(UInt64(suspectContexts))),
+            ("quarantinedContexts", JSONValue(UInt64(quarantinedContexts))),
             ("mappedBytes", JSONValue(mappedBytes)), ("busyNanoseconds", JSONValue(busyNanoseconds)),
             ("counters", counters.json),
         ])
@@ -185,6 +211,13 @@ extension AdminContext {
         return state.name
     }
 
+    /// `quarantined: event-storm, for 3 s, 27 s to go`.
+    fileprivate var healthText: String {
+        guard healthReason != .none else { return health.name }
+        let rest = parkedNanoseconds > 0 ? ", \(duration(parkedNanoseconds)) to go" : ""
+        return "\(health.name): \(healthReason.name), for \(duration(healthNanoseconds))\(rest)"
+    }
+
     fileprivate var json: JSONValue {
         .object(
             JSONObject([
@@ -193,6 +226,10 @@ extension AdminContext {
                 ("physicalStream", JSONValue(UInt64(physicalStream.rawValue))), ("state", .string(state.name)),
                 ("illegal", .bool(flags.contains(.illegal))), ("vsmmuEnabled", .bool(flags.contains(.vsmmuEnabled))),
                 ("vsmmuFailed", .bool(flags.contains(.vsmmuFailed))), ("health", .string(health.name)),
+                ("healthReason", .string(healthReason.name)),
+                ("healthReasons", .array(healthReasons.known.map { .string($0.name) })),
+                ("healthNanoseconds", JSONValue(healthNanoseconds)),
+                ("parkedNanoseconds", JSONValue(parkedNanoseconds)),
                 ("stesInstalled", JSONValue(stesInstalled)), ("events", JSONValue(events)),
                 ("ste", .hexWords([word0, word1])),
             ]))

@@ -35,8 +35,9 @@ struct ListCommand: ParsableCommand {
 
     func run() throws {
         try reporting { () throws(Failure) in
-            let sessions = try admin.ask("list the sessions") { client throws(BrokerError) in try client.sessions() }
-            let report = SessionListReport(sessions: sessions)
+            let report = try admin.ask("list the sessions") { client throws(BrokerError) in
+                SessionListReport(sessions: try client.sessions(), heldBack: try client.heldBack())
+            }
             let text = json ? report.json.text(.pretty) : report.text(.ofOutput, legend: !noLegend)
             if !text.isEmpty { print(text) }
         }
@@ -60,6 +61,10 @@ struct ShowCommand: ParsableCommand {
             let action = "show \(subject)"
             let found = try admin.ask(action) { client throws(BrokerError) in try find(client) }
             guard let first = found.first else {
+                let held = try admin.ask(action) { client throws(BrokerError) in try client.heldBack() }
+                if let device = held.first(where: { $0.device?.description == subject }) {
+                    return print(json ? device.json.text(.pretty) : device.sentence)
+                }
                 throw Failure(
                     action: action, reason: "there is no session, VM or device of this name.",
                     advice: "\"smmuctl list\" says which there are.", status: .noSuchObject)
@@ -171,27 +176,7 @@ struct QuarantineCommand: ParsableCommand {
     }
 }
 
-/// `smmuctl release`: the end of a quarantine.
-struct ReleaseCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "release", abstract: "Let a device that is quarantined translate again.",
-        discussion: AdminHelp.exitStatus)
-
-    @OptionGroup var admin: AdminOptions
-    @Argument(help: "The device: a PCI address, or the name of a model device.")
-    var device: String
-
-    func run() throws {
-        try reporting { () throws(Failure) in
-            let action = "release \(device)"
-            let name = try deviceName(device, action)
-            let session = try admin.ask(action) { client throws(BrokerError) in try client.release(name) }
-            print("Session \(session) has been told to let \(device) translate again.")
-        }
-    }
-}
-
-private func deviceName(_ text: String, _ action: String) throws(Failure) -> Name {
+func deviceName(_ text: String, _ action: String) throws(Failure) -> Name {
     if let name = Name(text) { return name }
     throw Failure(
         action: action, reason: "this is no name of a device: 1 to 63 letters, digits, '-', '_', '.' and ':' are.",

@@ -14,7 +14,15 @@ enum EventLine {
             words.append("\(event.record.read ? "read" : "write") at \(event.record.words[2].hex)")
         }
         if let tag = event.record.stallTag, event.record.hasAddress { words.append("stalled, tag \(tag)") }
+        if event.faults > 1 { words.append(repetition(of: event)) }
         return words.joined(separator: "  ") + style.dim("  (\(event.record.meaning))")
+    }
+
+    /// `40 times in 2 s`, or of a sample `the last of 40 of its kind in 2 s`.
+    private static func repetition(of event: MonitorEvent) -> String {
+        let span = duration(event.time - min(event.time, event.firstTime))
+        return event.isSample
+            ? "the last of \(event.faults) of its kind in \(span)" : "\(event.faults) times in \(span)"
     }
 
     static func text(_ notice: MonitorNotice, _ style: Style) -> String {
@@ -24,8 +32,9 @@ enum EventLine {
         return words.joined(separator: "  ")
     }
 
-    static func text(lost count: UInt64, _ style: Style) -> String {
-        style.bad("\(count) left out: this command was too slow for them")
+    static func text(lost loss: MonitorLoss, _ style: Style) -> String {
+        let notices = loss.notices == 0 ? "" : " and \(loss.notices) notices"
+        return style.bad("\(loss.faults) faults\(notices) left out: this command was too slow for them")
     }
 
     private static func sentence(_ notice: MonitorNotice) -> String {
@@ -38,7 +47,8 @@ enum EventLine {
         case .resynchronized: "the host failed; vSMMU \(notice.vsmmu) has been invalidated as a whole"
         case .vsmmuFailed: "vSMMU \(notice.vsmmu) failed: its devices abort until it is reset"
         case .deviceTimedOut: "a device of vSMMU \(notice.vsmmu) did not answer an ATC invalidation"
-        case .health: "is \(notice.state.name)"
+        case .health:
+            notice.reason == .none ? "is \(notice.state.name)" : "is \(notice.state.name): \(notice.reason.sentence)"
         case nil: "notice \(notice.kindCode) of a newer broker"
         }
     }
@@ -60,6 +70,9 @@ enum EventLine {
             object["access"] = event.record.read ? "read" : "write"
         }
         object["words"] = .hexWords(event.record.words.array)
+        object["faults"] = JSONValue(event.faults)
+        if event.faults > 1 { object["first"] = .string(timestamp(event.firstTime)) }
+        if event.isSample { object["sample"] = .bool(true) }
         return .object(object)
     }
 
@@ -71,10 +84,14 @@ enum EventLine {
                 ("vm", .name(notice.vm)), ("device", .name(notice.device)),
                 ("vsmmu", JSONValue(UInt64(notice.vsmmu.rawValue))), ("vsid", JSONValue(UInt64(notice.vsid.rawValue))),
                 ("count", JSONValue(notice.count)), ("health", .string(notice.state.name)),
+                ("reason", .string(notice.reason.name)),
+                ("reasons", .array(notice.reasons.known.map { .string($0.name) })),
             ]))
     }
 
-    static func json(lost count: UInt64) -> JSONValue { ["kind": "lost", "count": JSONValue(count)] }
+    static func json(lost loss: MonitorLoss) -> JSONValue {
+        ["kind": "lost", "count": JSONValue(loss.faults), "notices": JSONValue(loss.notices)]
+    }
 
     // MARK: Time
 
@@ -115,4 +132,22 @@ extension EventRecord {
 
 extension JSONValue {
     static func name(_ name: Name?) -> JSONValue { name.map { .string($0.description) } ?? .null }
+}
+
+extension HealthReason {
+    /// For people, behind a colon.
+    var sentence: String {
+        switch self {
+        case .none: "nobody said why"
+        case .eventStorm: "an event storm"
+        case .atcTimeout: "an ATC invalidation without an answer"
+        case .slowATC: "late answers to ATC invalidations"
+        case .operatorOrder: "an operator said so"
+        case .hostFailure: "a failure of the host"
+        case .calm: "it has been calm"
+        case .parkTime: "its time on ABORT is over"
+        case .reset: "its vSMMU was reset"
+        case .configuration: "another configuration"
+        }
+    }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BrokerClient
 import JSON
+import SMMUv3
 import Wire
 
 /// `smmuctl events`: faults, and what else happens.
@@ -15,6 +16,7 @@ struct EventsCommand: ParsableCommand {
 
             EXAMPLE
               smmuctl events --follow --vm web1
+              smmuctl events --faults --device 0000:01:00.0 --kind F_TRANSLATION --kind F_PERMISSION
             """)
 
     @OptionGroup var admin: AdminOptions
@@ -22,6 +24,14 @@ struct EventsCommand: ParsableCommand {
     var follow = false
     @Option(help: ArgumentHelp("Only of this VM.", valueName: "name"))
     var vm: String?
+    @Option(help: ArgumentHelp("Only of this session.", valueName: "number"))
+    var session: UInt64?
+    @Option(help: ArgumentHelp("Only what concerns this vSMMU of its session.", valueName: "number"))
+    var vsmmu: UInt32?
+    @Option(help: ArgumentHelp("Only what concerns this device.", valueName: "name"))
+    var device: String?
+    @Option(help: ArgumentHelp("Of faults, only those of this kind: a name or a number. May be repeated."))
+    var kind: [String] = []
     @Flag(help: "Only faults.")
     var faults = false
     @Flag(help: "Print one JSON object per line.")
@@ -30,12 +40,8 @@ struct EventsCommand: ParsableCommand {
     func run() throws {
         try reporting { () throws(Failure) in
             let action = follow ? "follow the events" : "show the events"
-            var flags: AdminMonitorRequest.Flags = [.history]
-            if follow { flags.insert(.follow) }
-            if !faults { flags.insert(.notices) }
-            let receiver = try admin.ask(action) { client throws(BrokerError) in
-                try client.monitor(AdminMonitorRequest(flags: flags))
-            }
+            let request = try request(action)
+            let receiver = try admin.ask(action) { client throws(BrokerError) in try client.monitor(request) }
             do throws(BrokerError) { try show(receiver) } catch { throw Failure(error, action) }
             if follow {
                 throw Failure(
@@ -43,6 +49,32 @@ struct EventsCommand: ParsableCommand {
                     advice: "Follow them again when it runs: systemctl status smmu-brokerd.", status: .notRunning)
             }
         }
+    }
+
+    private func request(_ action: String) throws(Failure) -> AdminMonitorRequest {
+        var flags: AdminMonitorRequest.Flags = [.history]
+        if follow { flags.insert(.follow) }
+        if !faults { flags.insert(.notices) }
+        var request = AdminMonitorRequest(session: session, flags: flags)
+        if let vsmmu { request.vsmmu = VSMMUID(vsmmu) }
+        if let device { request.device = try deviceName(device, action) }
+        if !kind.isEmpty { request.kinds = 0 }
+        for kind in kind {
+            guard let number = Self.number(ofKind: kind) else {
+                throw Failure(
+                    action: action, reason: "there is no kind of event \(kind.visible).",
+                    advice: "Give a name such as F_TRANSLATION, or the number of an event record.")
+            }
+            request.kinds |= AdminMonitorRequest.kind(number)
+        }
+        return request
+    }
+
+    private static func number(ofKind text: String) -> UInt8? {
+        if let known = EventID.allCases.first(where: { $0.name.lowercased() == text.lowercased() }) {
+            return known.rawValue
+        }
+        return text.hasPrefix("0x") ? UInt8(text.dropFirst(2), radix: 16) : UInt8(text)
     }
 
     private func show(_ receiver: MonitorReceiver) throws(BrokerError) {
@@ -57,8 +89,8 @@ struct EventsCommand: ParsableCommand {
                 for notice in notices where isWanted(notice.vm) {
                     print(json ? EventLine.json(notice).text() : EventLine.text(notice, style))
                 }
-            case .lost(let count):
-                print(json ? EventLine.json(lost: count).text() : EventLine.text(lost: count, style))
+            case .lost(let loss):
+                print(json ? EventLine.json(lost: loss).text() : EventLine.text(lost: loss, style))
             case .nothing: continue
             case .ended: return
             }

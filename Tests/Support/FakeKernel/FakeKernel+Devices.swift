@@ -39,11 +39,15 @@ extension FakeKernel {
         }
         guard case .parent(let ioas, let smmu)? = objects[parent]?.kind, smmu === device.smmu else { throw .invalid }
         let vdevice = vdevice(of: device)
+        let faults = object.uses.contains { if case .faults? = objects[$0]?.kind { true } else { false } }
+        // CONFIG_ARM_SMMU_V3_SVA.
+        if faults && device.canStall && !machine.hasSVA { throw .notSupported }
         if installed.translates && vdevice == nil { throw .notFound }
         if case .ioas(let space)? = objects[ioas]?.kind {
             if space.coversWindow { throw .inUse }
             space.isReserved = true
         }
+        abortStalls(of: device)
         if let old = device.attached { objects[old]?.users -= 1 }
         object.users += 1
         device.attached = hwpt
@@ -61,6 +65,7 @@ extension FakeKernel {
 
     /// Nothing when it is not attached.
     func block(_ device: FakeDevice) {
+        abortStalls(of: device)
         if let old = device.attached { objects[old]?.users -= 1 }
         (device.attached, device.latched) = (nil, nil)
         let told = device.install(.blocked)

@@ -30,14 +30,14 @@ final class FakeEventQueue {
 }
 
 extension FakeKernel {
-    package func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> EventQueueHandle {
+    package func allocateEventQueue(in viommu: UInt32, depth: UInt32) throws(Errno) -> QueueHandle {
         try enter(.eventQueue)
         guard case .viommu? = objects[viommu]?.kind else { throw .notFound }
         if !(1...524_288).contains(depth) { throw .invalid }
         if queue(of: viommu) != nil { throw .exists }
         let pipe = try FakeDescriptor.make()
         let id = insert(.queue(viommu: viommu, FakeEventQueue(pipe.kernel, depth: depth)), using: [viommu])
-        return EventQueueHandle(id: id, descriptor: pipe.owner)
+        return QueueHandle(id: id, descriptor: pipe.owner)
     }
 
     private func queue(of viommu: UInt32) -> FakeEventQueue? {
@@ -55,6 +55,12 @@ extension FakeKernel {
     /// Whole records that fit; 0, and no error, when there are none.
     package func readEvents(raw descriptor: Int32, into bytes: inout [UInt8]) throws(Errno) -> Int {
         try enter(.readEvents)
+        if !garbage.isEmpty {
+            let count = min(garbage.count, bytes.count)
+            for index in 0..<count { bytes[index] = garbage[index] }
+            garbage = []
+            return count
+        }
         let queue = try queue(raw: descriptor)
         if bytes.count < 8 { throw .invalid }
         var count = 0
@@ -78,7 +84,7 @@ extension FakeKernel {
         return count
     }
 
-    private static func put(_ words: [UInt64], at offset: Int, into bytes: inout [UInt8]) {
+    static func put(_ words: [UInt64], at offset: Int, into bytes: inout [UInt8]) {
         for (index, word) in words.enumerated() {
             for byte in 0..<8 { bytes[offset + index * 8 + byte] = UInt8(truncatingIfNeeded: word >> UInt64(byte * 8)) }
         }

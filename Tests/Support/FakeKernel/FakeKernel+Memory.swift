@@ -4,6 +4,8 @@ package import LinuxSystem
 /// Guest memory of an iommufd.
 final class FakeIOAS {
     var maps: [FileMapping] = []
+    /// Maps of BARs, by IOVA. One that has been revoked maps nothing, and is still there.
+    var lent: [UInt64: (device: FakeDevice, isRevoked: Bool)] = [:]
     /// How many stages 2 have it: its pages are pinned as long as there is one.
     var pins = 0
     /// A device is or was attached, whose MSI window is left out.
@@ -13,7 +15,8 @@ final class FakeIOAS {
     /// MSI_IOVA_BASE, MSI_IOVA_LENGTH.
     static let window: ClosedRange<UInt64> = 0x0800_0000...0x080f_ffff
 
-    var bytes: UInt64 { maps.reduce(0) { $0 + $1.length } }
+    /// Those that are pinned.
+    var bytes: UInt64 { maps.reduce(0) { lent[$1.iova] == nil ? $0 + $1.length : $0 } }
     var coversWindow: Bool {
         maps.contains { Self.window.overlaps($0.range) } || allowed.contains(where: Self.window.overlaps)
     }
@@ -63,7 +66,15 @@ extension FakeKernel {
         if map.iova.addingReportingOverflow(map.length).overflow { throw .overflow }
         if space.isReserved, FakeIOAS.window.overlaps(map.range) { throw .invalid }
         if space.maps.contains(where: { $0.range.overlaps(map.range) }) { throw .exists }
-        if FakeDescriptor.inode(of: map.descriptor) == nil { throw .badDescriptor }
+        guard let inode = FakeDescriptor.inode(of: map.descriptor) else { throw .badDescriptor }
+        if let device = machine.lent[inode] {
+            if !device.isMemoryEnabled || !device.isBound { throw .noDevice }
+            // Nothing of it is pinned.
+            space.lent[map.iova] = (device, false)
+            space.maps.append(map)
+            hardware?.mapped(map)
+            return
+        }
         if space.pins > 0 { try charge(map.length) }
         space.maps.append(map)
         hardware?.mapped(map)
@@ -82,9 +93,28 @@ extension FakeKernel {
         for map in gone.sorted(by: { $0.iova < $1.iova }) {
             guard range.contains(map.iova), range.contains(map.range.upperBound) else { throw .notFound }
             space.maps.removeAll { $0.iova == map.iova }
-            if space.pins > 0 { lockedBytes -= map.length }
+            if space.lent.removeValue(forKey: map.iova) == nil, space.pins > 0 { lockedBytes -= map.length }
             hardware?.unmapped(iova: map.iova, length: map.length)
         }
+    }
+
+    /// A device is reset, or its memory disabled: its BARs go from all address spaces, and nobody is told.
+    package func revoke(_ device: FakeDevice) {
+        for object in objects.values {
+            guard case .ioas(let space) = object.kind else { continue }
+            for map in space.maps where space.lent[map.iova]?.device === device {
+                space.lent[map.iova]?.isRevoked = true
+                hardware?.unmapped(iova: map.iova, length: map.length)
+            }
+        }
+    }
+
+    /// BARs that devices reach, by IOVA.
+    package var reachableBARs: [UInt64] {
+        objects.values.flatMap { object -> [UInt64] in
+            guard case .ioas(let space) = object.kind else { return [] }
+            return space.lent.filter { !$0.value.isRevoked }.map(\.key)
+        }.sorted()
     }
 
     // MARK: Pinning

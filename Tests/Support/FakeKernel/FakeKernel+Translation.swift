@@ -40,11 +40,15 @@ extension FakeKernel {
         try enter(.nested)
         let smmu = try self.device(device).smmu
         guard case .viommu(_, let other)? = objects[viommu]?.kind, other === smmu else { throw .invalid }
-        if faultQueue != nil { throw .notFound }
         // With V = 0 nothing else is looked at.
         let words = word0 & 1 == 0 ? (0, 0) : (word0, word1)
         try Self.checkSTE(words.0, words.1)
-        return insert(.nested(viommu: viommu, word0: words.0, word1: words.1), using: [viommu])
+        var used = [viommu]
+        if let faultQueue {
+            guard case .faults? = objects[faultQueue]?.kind else { throw .notFound }
+            used.append(faultQueue)
+        }
+        return insert(.nested(viommu: viommu, word0: words.0, word1: words.1), using: used)
     }
 
     /// arm_smmu_validate_vste.

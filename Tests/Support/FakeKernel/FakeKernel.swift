@@ -32,7 +32,28 @@ package final class FakeKernel: IOMMUKernel {
 
     package enum Call: Hashable, Sendable, CaseIterable {
         case destroy, allocateIOAS, allowIOVAs, iovaRanges, mapFile, unmap, hardwareInfo, nestParent, viommu, nested
-        case vdevice, invalidate, eventQueue, readEvents, bind, attach, detach, reset
+        case vdevice, invalidate, eventQueue, readEvents, bind, attach, detach, reset, faultQueue, readFaults,
+            answerFault
+    }
+
+    /// What the next read of a vEVENTQ gives instead of what it has.
+    package var garbage: [UInt8] = []
+    private var delays: [Call: UInt64] = [:]
+
+    /// Has each call of this kind take so many nanoseconds of the machine's time.
+    package func delay(_ call: Call, _ nanoseconds: UInt64) { delays[call] = nanoseconds }
+
+    /// Calls from the next one on that all fail, whichever they are, but for those of `sparing`; nil: none.
+    package var plan: Plan?
+
+    package struct Plan {
+        package var skip: Int
+        package var times: Int
+        package var errno: Errno
+        package var sparing: Set<Call>
+        package init(skip: Int, times: Int, _ errno: Errno, sparing: Set<Call> = []) {
+            (self.skip, self.times, self.errno, self.sparing) = (skip, times, errno, sparing)
+        }
     }
 
     private struct Failure {
@@ -47,7 +68,7 @@ package final class FakeKernel: IOMMUKernel {
         failures.append(Failure(call: call, skip: skip, times: times, errno: errno))
     }
 
-    package func failNothing() { failures = [] }
+    package func failNothing() { (failures, plan) = ([], nil) }
 
     package func count(of call: Call) -> Int { history.count { $0 == call } }
 
@@ -55,6 +76,16 @@ package final class FakeKernel: IOMMUKernel {
     func enter(_ call: Call) throws(Errno) {
         noticeClosedDevices()
         history.append(call)
+        machine.now += delays[call] ?? 0
+        if var plan, !plan.sparing.contains(call) {
+            defer { self.plan = plan }
+            if plan.skip > 0 {
+                plan.skip -= 1
+            } else if plan.times > 0 {
+                plan.times -= 1
+                throw plan.errno
+            }
+        }
         for index in failures.indices where failures[index].call == call && failures[index].times > 0 {
             if failures[index].skip > 0 {
                 failures[index].skip -= 1
@@ -100,6 +131,7 @@ package final class FakeKernel: IOMMUKernel {
         // The vfio descriptor holds it.
         case .device: throw .busy
         case .queue(_, let queue): if !queue.descriptor.isClosed { throw .busy }
+        case .faults(let queue): if !queue.descriptor.isClosed { throw .busy }
         case .viommu: hardware?.removed(viommu: id)
         case .parent(let ioas, let smmu):
             smmu.freeVMIDs += 1
@@ -115,6 +147,7 @@ package final class FakeKernel: IOMMUKernel {
         for (id, object) in objects {
             guard case .device(let device) = object.kind, device.descriptor?.isClosed ?? true else { continue }
             block(device)
+            revoke(device)
             if let vdevice = vdevice(of: device) {
                 remove(vdevice.id)
                 tombstones.insert(vdevice.id)
@@ -148,6 +181,7 @@ final class FakeObject {
         case nested(viommu: UInt32, word0: UInt64, word1: UInt64)
         case vdevice(viommu: UInt32, FakeDevice, StreamID)
         case queue(viommu: UInt32, FakeEventQueue)
+        case faults(FakeFaultQueue)
         case device(FakeDevice)
 
         var name: String {
@@ -158,6 +192,7 @@ final class FakeObject {
             case .nested: "nested HWPT"
             case .vdevice: "vDevice"
             case .queue: "vEVENTQ"
+            case .faults: "fault queue"
             case .device: "device"
             }
         }

@@ -5,6 +5,15 @@ package import SMMUv3
 /// The hardware that all open iommufds share.
 package final class FakeMachine {
     package let devices: [FakeDevice]
+    /// Nanoseconds; passes only when a call is told to take some.
+    package var now: UInt64 = 1
+    /// The kernel can hand over stalled transactions.
+    package var hasSVA = true
+    /// BARs that are lent as dma-bufs, by the inodes of what stands for them.
+    var lent: [UInt64: FakeDevice] = [:]
+
+    /// Has a file stand for a dma-buf of a device's BAR.
+    package func lend(_ raw: Int32, of device: FakeDevice) { lent[FakeDescriptor.inode(of: raw) ?? 0] = device }
 
     package init(_ devices: [FakeDevice]) { self.devices = devices }
 
@@ -12,7 +21,9 @@ package final class FakeMachine {
         FakeLocator(
             devices.compactMap { device in
                 PCIAddress(device.name).map {
-                    LocatedDevice(address: $0, path: device.path, smmu: device.smmu.name, group: [device.name])
+                    LocatedDevice(
+                        address: $0, path: device.path, smmu: device.smmu.name, group: [device.name],
+                        canStall: device.canStall)
                 }
             })
     }
@@ -51,8 +62,12 @@ package final class FakeDevice {
     package let streamID: StreamID
     package let hasATS: Bool
     package let pasidBits: Int
+    /// Its memory space is enabled: else its BARs cannot be mapped.
+    package var isMemoryEnabled = true
     /// It is being reset: attaching is refused.
     package var isResetting = false
+    /// The kernel knows that it may stall.
+    package var canStall = false
     /// It leaves every ATC_INV unanswered.
     package var isUnresponsive = false
 

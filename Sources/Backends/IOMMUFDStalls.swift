@@ -1,0 +1,80 @@
+import BrokerCore
+import IOMMUFD
+import SMMUv3
+
+/// The stalled transactions of a vSMMU: tags of our own, because the kernel keeps the hardware's and gives a cookie for
+/// each.
+final class IOMMUFDStalls {
+    let queue: FaultQueue
+    private var waiting: [Stall?] = []
+    /// Where to look for a free tag: a tag is used again as late as possible, so that a late answer meets nobody.
+    private var next = 0
+
+    private struct Stall {
+        /// The device's number in the iommufd.
+        var device: UInt32
+        var cookie: UInt32
+    }
+
+    /// Transactions that may wait. Those beyond it are aborted at once, and told to the guest so.
+    static let capacity = 4096
+
+    init(_ queue: FaultQueue) { self.queue = queue }
+
+    /// The record of the oldest transaction that nobody knows of; nil: there is none. Those of devices that are not there
+    /// any more have been answered by the kernel.
+    func read(_ streams: [IOMMUFDStream]) throws(IOMMUError) -> EventRecord? {
+        while let fault = try queue.next() {
+            guard let stream = streams.first(where: { $0.bound.id == fault.device }) else {
+                _ = try queue.answer(fault.cookie, retry: false)
+                continue
+            }
+            var record = EventRecord(.translation, stream: stream.vsid)
+            record.substreamID = fault.substream
+            (record.inputAddress, record.read) = (fault.address, fault.read)
+            (record.instruction, record.privileged) = (fault.instruction, fault.privileged)
+            record.setClass(.input)
+            record.stallTag = try tag(for: fault)
+            return record
+        }
+        return nil
+    }
+
+    /// nil: there is none left, and the transaction has been aborted.
+    private func tag(for fault: FaultQueue.Fault) throws(IOMMUError) -> UInt16? {
+        if waiting.isEmpty { waiting = Array(repeating: nil, count: Self.capacity) }
+        for step in 0..<Self.capacity {
+            let tag = (next + step) % Self.capacity
+            guard waiting[tag] == nil else { continue }
+            waiting[tag] = Stall(device: fault.device, cookie: fault.cookie)
+            next = tag + 1
+            return UInt16(tag)
+        }
+        _ = try queue.answer(fault.cookie, retry: false)
+        return nil
+    }
+
+    /// False: nothing of the device waits under this tag.
+    func answer(_ tag: UInt32, of stream: IOMMUFDStream, retry: Bool) throws(IOMMUError) -> Bool {
+        guard let index = Int(exactly: tag), index < waiting.count, let stall = waiting[index],
+            stall.device == stream.bound.id
+        else { return false }
+        let known = try queue.answer(stall.cookie, retry: retry)
+        waiting[index] = nil
+        return known
+    }
+
+    /// Aborts all that wait, of one device or of all.
+    func terminate(_ stream: IOMMUFDStream?) throws(IOMMUError) {
+        for index in waiting.indices {
+            guard let stall = waiting[index], stream == nil || stall.device == stream?.bound.id else { continue }
+            _ = try queue.answer(stall.cookie, retry: false)
+            waiting[index] = nil
+        }
+    }
+
+    /// A device is attached to something else, or gone: the kernel has aborted what waited.
+    func forget(_ stream: IOMMUFDStream) {
+        for index in waiting.indices where waiting[index]?.device == stream.bound.id { waiting[index] = nil }
+    }
+}

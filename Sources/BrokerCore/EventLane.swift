@@ -64,7 +64,7 @@ struct EventLane: Keyed {
         queue?.wakeReader()
         ledger.delivered += moved
         ledger.outdated += outdated
-        lookAgain(isFull, progress: moved > 0, at: now)
+        lookAgain(isFull || queue?.isUnsignalled ?? false, progress: moved > 0, at: now)
         return (moved, outdated)
     }
 

@@ -11,8 +11,8 @@ package protocol SharedEventMemory: AnyObject {
     func write(_ records: Span<EventRecord>, at index: Int)
     /// Stores PROD: whoever sees it sees the records before it.
     func publish(_ producer: UInt32)
-    /// Wakes the reader. Never waits.
-    func signal()
+    /// Wakes the reader. Never waits. False: the host cannot at the moment.
+    func signal() -> Bool
 }
 
 /// Maps event queues that owners share.
@@ -32,7 +32,7 @@ package struct EventQueueProducer {
     /// Index, wrap bit and OVFLG. The memory's PROD is written and never read.
     package private(set) var producer: UInt32
     /// Something is there that the reader has not been woken for.
-    private var isUnsignalled = false
+    package private(set) var isUnsignalled = false
 
     /// Goes on where PROD and CONS stand; nil when they are further apart than the queue is long. `log2`: of its records.
     package init?(_ memory: any SharedEventMemory, log2: UInt32) {
@@ -79,8 +79,6 @@ package struct EventQueueProducer {
     /// have to be read after PROD is stored, in an order with the reader's own store and load that a guest's driver does
     /// not promise for memory; a wake-up too many costs the guest a look, one too few leaves a fault unseen.
     package mutating func wakeReader() {
-        if !isUnsignalled { return }
-        isUnsignalled = false
-        memory.signal()
+        if isUnsignalled, memory.signal() { isUnsignalled = false }
     }
 }

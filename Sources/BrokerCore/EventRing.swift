@@ -109,8 +109,8 @@ extension EventRing {
 
     /// A notice without a number of its own.
     package mutating func append(_ notice: Notice) {
-        guard markers.count >= Self.noticeCapacity, let last = replaced(by: notice) else { return add(.notice(notice)) }
-        markers[last].content = .notice(notice)
+        if markers.count >= Self.noticeCapacity, let last = replaced(by: notice) { markers.remove(at: last) }
+        add(.notice(notice))
     }
 
     /// What follows is of another generation.

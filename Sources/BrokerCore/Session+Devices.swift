@@ -20,7 +20,8 @@ extension Session {
             let answer = DeviceAttachReply(
                 msiBase: IOVA(attached.msi.base), msiSize: attached.msi.size,
                 flags: Self.flags(device, attached), pasidBits: UInt32(clamping: device.pasidBits),
-                physicalStream: device.streamID, state: initially.state)
+                physicalStream: device.streamID,
+                state: state.contexts.index(of: key).map { state.contexts[$0].installed.state } ?? initially.state)
             var result = Answer(byteCount: answer.encode(to: call.header, into: &reply))
             result.descriptor = attached.descriptor
             return result
@@ -151,6 +152,8 @@ extension Session {
         guard let health = takeShelvedHealth(device) else { return }
         commit(.health(key, health))
         if let meter = meters.index(of: key) { meters[meter].watch.lastTrouble = now }
+        // Another policy may count by now.
+        if let index = state.contexts.index(of: key) { advance(index, .policyChanged, at: now) }
         planHealth()
     }
 

@@ -33,6 +33,12 @@ extension Session {
         if lanes.count > state.vsmmus.count { removeFinishedLanes() }
     }
 
+    /// Whether the owner shares a queue of any vSMMU.
+    package var hasQueues: Bool {
+        for index in lanes.indices where lanes[index].queue != nil { return true }
+        return false
+    }
+
     /// Moves what waits into the queues that the owner shares, as far as they have room.
     package func fillQueues(at now: Instant) {
         for index in lanes.indices where lanes[index].queue != nil {
@@ -180,6 +186,7 @@ extension Session {
     /// let through has the count.
     package var deadline: Instant? {
         var first = Instant.earlier(stalls.first, Instant.earlier(quarantineRetry, leaveRetry))
+        first = Instant.earlier(first, recoveryRetry)
         first = Instant.earlier(first, Instant.earlier(healthDeadline, merger.deadline))
         for index in lanes.indices { first = Instant.earlier(first, lanes[index].retry?.at) }
         for index in meters.indices {
@@ -199,6 +206,7 @@ extension Session {
         }
         answerStalls(at: now)
         retryQuarantine(at: now)
+        retryRecovery(at: now)
         timeHealth(at: now)
         retryHandingBack(at: now)
         if backend.hasNotices { hearOfHost(at: now) }

@@ -110,7 +110,7 @@ extension Session {
                     meters[meter].watch.forget()
                     meters[meter].watch.lastTrouble = now
                 }
-                reinstate(index)
+                if !reinstate(index) { recover(later: deviceName(at: index), at: now) }
             case .suspect: if let meter { meters[meter].watch.lastTrouble = now }
             case .healthy: break
             }
@@ -124,10 +124,34 @@ extension Session {
         if install(target, ste: state.contexts[index].ste, at: index) != nil { quarantineRetry = now }
     }
 
-    /// A device may do again what its guest's last STE says.
-    private func reinstate(_ index: Int) {
+    private func deviceName(at index: Int) -> Name { state.contexts[index].device.name }
+
+    /// Without it the device would stay on ABORT: its guest knows of no reason to send its STE again.
+    private func recover(later device: Name, at now: Instant) {
+        if !recovering.contains(device) { recovering.append(device) }
+        recoveryRetry = now.advanced(byMilliseconds: Self.recoveryRetryMilliseconds)
+    }
+
+    private static var recoveryRetryMilliseconds: UInt64 { 100 }
+
+    /// What the host has refused to devices that have recovered is asked for again, until it is so or not wanted any more.
+    func retryRecovery(at now: Instant) {
+        guard let retry = recoveryRetry, retry <= now else { return }
+        let devices = recovering
+        (recovering, recoveryRetry) = ([], nil)
+        for device in devices {
+            guard let index = state.contexts.indices.first(where: { deviceName(at: $0) == device }),
+                !state.contexts[index].quarantined
+            else { continue }
+            if !reinstate(index) { recover(later: device, at: now) }
+            effects.insert(.contexts)
+        }
+    }
+
+    /// A device may do again what its guest's last STE says. False: the host has refused it.
+    private func reinstate(_ index: Int) -> Bool {
         let context = state.contexts[index]
-        guard let vsmmu = state.vsmmus.index(of: context.key.vsmmu), !state.vsmmus[vsmmu].failed else { return }
+        guard let vsmmu = state.vsmmus.index(of: context.key.vsmmu), !state.vsmmus[vsmmu].failed else { return true }
         let target: Target
         if !state.vsmmus[vsmmu].enabled {
             target = Target(installation: state.vsmmus[vsmmu].bypassed, illegal: false)
@@ -136,7 +160,7 @@ extension Session {
         } else {
             target = .aborting
         }
-        _ = install(target, ste: context.ste, at: index)
+        return install(target, ste: context.ste, at: index) == nil
     }
 
     /// Puts a notice on a context's health into the order of the events.
@@ -164,9 +188,16 @@ extension Session {
         for index in state.contexts.indices {
             let health = state.contexts[index].health
             if let end = health.parkedUntil, end <= now { advance(index, .parkTimeOver, at: now) }
-            if let end = calmEnd(of: index), end <= now { advance(index, .calm, at: now) }
+            if let end = calmEnd(of: index), end <= now { calmDown(index, at: now) }
         }
         planHealth()
+    }
+
+    /// Faults that wait in a source, because their owner takes none, are not seen: that is no calm.
+    private func calmDown(_ index: Int, at now: Instant) {
+        let key = state.contexts[index].key
+        if hasRoomForEvents(of: key.vsmmu) { return advance(index, .calm, at: now) }
+        if let meter = meters.index(of: key) { meters[meter].watch.lastTrouble = now }
     }
 
     /// Nil: it is healthy, or on ABORT.

@@ -68,10 +68,14 @@ extension Session {
         return true
     }
 
-    /// Ends a quarantine; without one takes the device from the guest. False: no such device here.
+    /// Ends a quarantine; of a device that has not been in one lately, takes it from the guest. False: no such device here.
     package func letGo(_ device: Name, at now: Instant) -> Bool {
         guard let index = contextIndex(of: device) else { return false }
-        return state.contexts[index].quarantined ? release(device, at: now) : handBack(device, at: now)
+        // Who says this has seen a quarantine that may just have ended by itself: that is no wish to lose the device.
+        switch state.contexts[index].health.state {
+        case .quarantined, .recovered: return release(device, at: now)
+        case .healthy, .suspect: return handBack(device, at: now)
+        }
     }
 
     /// What has been asked for again, and not been done yet.

@@ -86,6 +86,9 @@ package final class Session {
     var shelvedHealth: [ShelvedHealth] = []
     /// When to try again what a quarantine wants and the host has refused; nil: there is nothing.
     var quarantineRetry: Instant?
+    /// Devices that have recovered and that the host has not let translate again; and when to try again.
+    var recovering: [Name] = []
+    var recoveryRetry: Instant?
     /// Devices that the host is to have back, and that could not be detached yet; and when to try again.
     var leaving: [Name] = []
     var leaveRetry: Instant?
@@ -165,7 +168,8 @@ package final class Session {
         } catch { throw Refusal(error) }
     }
 
-    func takeEffects() -> Effects {
+    /// What has come about since it was asked last: of requests and reads it is part of the answer.
+    package func takeEffects() -> Effects {
         defer { effects = [] }
         return effects
     }

@@ -60,14 +60,6 @@ int clinux_eventfd_signal(int fd) {
     return 0;
 }
 
-int clinux_eventfd_signal_if_room(int fd) {
-    struct pollfd room = {.fd = fd, .events = POLLOUT};
-    int ready = poll(&room, 1, 0);
-    if (ready < 0)
-        return errno == EINTR ? clinux_eventfd_signal(fd) : -errno;
-    return ready == 0 || (room.revents & POLLOUT) == 0 ? 0 : clinux_eventfd_signal(fd);
-}
-
 int clinux_signaller_open(uint64_t *context) {
     aio_context_t made = 0;
     if (syscall(SYS_io_setup, 1, &made) < 0)

@@ -36,6 +36,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let outOfRange = Errno(34)
     package static let connectionAborted = Errno(103)
     package static let protocolError = Errno(71)
+    package static let noSystemCall = Errno(38)
     package static let notSeekable = Errno(29)
     package static let badAddress = Errno(14)
 

@@ -42,7 +42,7 @@ final class AdminRequests {
             if host?.readmit(asked.device) ?? false { return ReplyHeader(to: header).encode(into: &reply) }
             throw Refusal(
                 .unknownDevice, .notFound,
-                "Nobody has given `\\(asked.device)` back to the host: ask HELD_BACK for those that are.")
+                "Nobody has given `\(asked.device)` back to the host: ask HELD_BACK for those that are.")
         case .heldBack: return heldBack(header, &reply)
         case .metrics, .monitor, .sessionCreate, .reload, .explain: throw Refusal(.unknownType(request.type.rawValue))
         }

@@ -102,25 +102,33 @@ final class EventDelivery {
     /// room calls again; a queue takes all at once, or the session's deadline does.
     func deliver() {
         let now = Instant(loop.now)
-        session.fillQueues(at: now)
-        if subscribers.isEmpty { return adjustReading() }
-        if sendInTurn() { session.fillQueues(at: now) }
+        var left = Self.packetsInTurn
+        // A notice stands between a queue's records and those behind it, so that each may make way for the other.
+        while left > 0 {
+            session.fillQueues(at: now)
+            let progress = sendInTurn(left)
+            if progress == 0 || !session.hasQueues { return adjustReading() }
+            left -= progress
+        }
+        for subscriber in subscribers { subscriber.waitForRoom(true) }
         adjustReading()
     }
 
-    /// Sends each socket its share of a turn; true: something has been sent, behind which there may be more for a queue.
-    private func sendInTurn() -> Bool {
-        var hasSent = false
+    /// Sends each socket its share of a turn. How many packets one got at most, behind which there may be more for a queue;
+    /// a subscriber that has gone makes way as well.
+    private func sendInTurn(_ packets: Int) -> Int {
+        var most = 0
         var gone: [ResourceID] = []
         for subscriber in subscribers {
-            let (outcome, sent) = send(Self.packetsInTurn, to: subscriber)
-            if sent > 0 { hasSent = true }
+            let (outcome, sent) = send(packets, to: subscriber)
+            most = max(most, sent)
             if case .gone = outcome { gone.append(subscriber.id) } else { subscriber.waitForRoom(outcome == .more) }
         }
         for id in gone { dropSubscriber(id) }
         // What they did not take may go to another now.
-        if !gone.isEmpty { for subscriber in subscribers { subscriber.waitForRoom(true) } }
-        return hasSent
+        if gone.isEmpty { return most }
+        for subscriber in subscribers { subscriber.waitForRoom(true) }
+        return max(most, 1)
     }
 
     /// Hands the owner what its queues and sockets take, once and for all: reads the sources too, because nobody will

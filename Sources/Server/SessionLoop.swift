@@ -196,7 +196,8 @@ final class SessionLoop {
     private func endTurn() {
         if !isEnding {
             setAlarm(session.deadline)
-            // A subscriber that was found gone while events were delivered.
+            // What delivering has led to: subscribers that have gone, sockets of vSMMUs that had gone before.
+            settle(session.takeEffects())
             closeDiscarded()
             followMeters()
         }

@@ -23,6 +23,8 @@ package final class SessionReporter: SessionObserver {
     /// Of lines that a client brings about as often as it likes.
     private var meter = JournalMeter()
     private let share: JournalShare
+    /// Records of lines about losses that were left out: the next such line has them in its count.
+    private var untold = (lost: UInt64(0), discarded: UInt64(0))
     /// The journal has had no line about the beginning, and gets none about the end.
     private var isUntold = false
 
@@ -57,6 +59,8 @@ extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
         if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
         monitors?.publish(notice, of: session, vm: vm)
+        if case .ended = notice { tellUntold() }
+        let notice = withUntold(notice)
         if let line = line(of: notice), admits(notice) { queue.push(.text(.warning, line)) }
         guard let kind = kind(of: notice), admits(notice) else { return }
         var entry = NoticeEntry(kind, origin: origin)
@@ -80,12 +84,41 @@ extension SessionReporter {
         queue.push(.notice(entry))
     }
 
+    /// A loss with those before it that the limit has kept out of the journal.
+    private func withUntold(_ notice: SessionNotice) -> SessionNotice {
+        switch notice {
+        case .lostEvents(let vsmmu, let count):
+            defer { untold.lost = 0 }
+            return .lostEvents(vsmmu: vsmmu, count: count &+ untold.lost)
+        case .discardedEvents(let vsmmu, let count):
+            defer { untold.discarded = 0 }
+            return .discardedEvents(vsmmu: vsmmu, count: count &+ untold.discarded)
+        default: return notice
+        }
+    }
+
+    private func keepUntold(_ notice: SessionNotice) {
+        switch notice {
+        case .lostEvents(_, let count): untold.lost = count
+        case .discardedEvents(_, let count): untold.discarded = count
+        default: break
+        }
+    }
+
+    private func tellUntold() {
+        guard untold.lost &+ untold.discarded > 0 else { return }
+        queue.push(
+            .text(
+                .warning,
+                "Of VM \(vm?.description ?? "?") \(untold.lost) fault records more were lost by the source, and "
+                    + "\(untold.discarded) more were left untaken."))
+        untold = (0, 0)
+    }
+
     /// What has no entry of a kind of its own.
     private func line(of notice: SessionNotice) -> String? {
         let vm = vm?.description ?? "?"
         return switch notice {
-        case .stallTimedOut(let device):
-            "A stalled transaction of device \(device) was aborted: VM \(vm) did not answer it in time."
         case .slowCall(let name, let milliseconds):
             "\(name) took \(milliseconds) ms for VM \(vm): the host, or a device behind the same SMMU, is slow."
         case .discardedEvents(let vsmmu, let count):
@@ -101,7 +134,8 @@ extension SessionReporter {
         let verdict: (journal: Bool, suppressed: UInt64)
         switch notice {
         case .ended where isUntold: return false
-        case .ended, .vsmmuFailed, .health: return true
+        // Each of these is exact, and comes at most once in a while for a context.
+        case .ended, .vsmmuFailed, .health, .suppressedFaults: return true
         case .began:
             verdict = share.count(origin.uid, refusal: false)
             isUntold = !verdict.journal
@@ -115,6 +149,7 @@ extension SessionReporter {
                     "\(verdict.suppressed) lines about session \(session), or others of uid \(origin.uid), were left out: there "
                         + "were too many in a short time."))
         }
+        if !verdict.journal { keepUntold(notice) }
         return verdict.journal
     }
 

@@ -46,8 +46,11 @@ final class SharedEventQueue: SharedEventMemory {
     }
 
     /// A descriptor that turns out to be unfit is the VMM's own loss: PROD says all that the signal does.
-    func signal() {
-        do throws(Errno) { try signaller.signal() } catch {}
+    func signal() -> Bool {
+        do throws(Errno) {
+            try signaller.signal()
+            return true
+        } catch { return error != .again && error != .noMemory }
     }
 }
 
@@ -59,11 +62,19 @@ final class SharedEventQueues: EventQueueMapper {
     func map(_ queue: SessionState.SharedQueue) throws(BackendFailure) -> any SharedEventMemory {
         do throws(Errno) { return try SharedEventQueue(queue, descriptors) } catch {
             throw BackendFailure(
-                Status(rawValue: UInt32(bitPattern: error.code)), "map the event queue",
-                advice: error == .notPermitted
-                    ? "the file is sealed against writing, pass one without F_SEAL_WRITE and F_SEAL_FUTURE_WRITE"
-                    : "the kernel says \(error), check the daemon's limits of memory and descriptors",
+                Status(rawValue: UInt32(bitPattern: error.code)), "map the event queue", advice: Self.advice(error),
                 isTransient: error == .again)
+        }
+    }
+
+    private static func advice(_ error: Errno) -> String {
+        switch error {
+        case .notPermitted:
+            "the file is sealed against writing, pass one without F_SEAL_WRITE and F_SEAL_FUTURE_WRITE"
+        case .again: "the host has no asynchronous operation left, raise its sysctl fs.aio-max-nr"
+        case .noSystemCall:
+            "the host's kernel has no asynchronous operations (CONFIG_AIO), ask for delivery by a socket"
+        default: "the kernel says \(error), check the daemon's limits of memory and descriptors"
         }
     }
 }

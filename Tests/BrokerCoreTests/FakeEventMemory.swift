@@ -32,7 +32,16 @@ final class FakeEventMemory: SharedEventMemory {
         }
     }
     func publish(_ producer: UInt32) { self.producer = producer }
-    func signal() { signals += 1 }
+    /// Calls of ``signal()`` that the host refuses.
+    var refusedSignals = 0
+    func signal() -> Bool {
+        if refusedSignals > 0 {
+            refusedSignals -= 1
+            return false
+        }
+        signals += 1
+        return true
+    }
 
     var hasOverflow: Bool { (producer ^ consumer) >> 31 != 0 }
 

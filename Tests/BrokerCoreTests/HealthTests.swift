@@ -151,6 +151,52 @@ import Wire
         #expect(harness.inEffect() == .abort)
     }
 
+    @Test("What the host refuses to a device that has recovered is asked for again, until it is so")
+    func refusedRecovery() throws {
+        let harness = try harness(.park)
+        storm(harness, 150)
+        #expect(harness.inEffect() == .abort)
+        harness.backend.fail = { call in
+            if case .install = call {
+                BackendFailure(.busy, "attach", advice: "it is reset", isTransient: true)
+            } else {
+                nil
+            }
+        }
+        #expect(harness.session.release(name("disk"), at: harness.now))
+        #expect(try health(harness).state == .recovered && harness.inEffect() == .abort)
+        let again = harness.now.advanced(byMilliseconds: 100)
+        #expect(try #require(harness.session.deadline) <= again)
+        _ = harness.session.timeout(at: again)
+        #expect(harness.inEffect() == .abort)
+        harness.backend.fail = { _ in nil }
+        _ = harness.session.timeout(at: again.advanced(byMilliseconds: 100))
+        #expect(harness.inEffect()?.state == .translate)
+    }
+
+    @Test("Faults that nobody reads are no calm: a device stays suspect while its owner takes no events")
+    func unreadIsNoCalm() throws {
+        let harness = try harness(.park)
+        storm(harness, 60)
+        harness.backend.source[first] = (0..<2000).map { number in
+            var record = EventRecord(.translation, stream: StreamID(2))
+            record.words[2] = UInt64(number) << 12
+            return record
+        }
+        while harness.session.hasRoomForEvents(of: first) {
+            _ = harness.session.readSource(of: first, at: harness.now)
+        }
+        let before = try health(harness, 2)
+        #expect(before.state != .healthy)
+        for _ in 0..<5 {
+            guard let deadline = harness.session.deadline else { break }
+            harness.now = max(deadline, harness.now.advanced(byMilliseconds: 10_000_000))
+            _ = harness.session.timeout(at: harness.now)
+        }
+        #expect(try health(harness, 2).state != .healthy)
+        #expect(try #require(harness.session.deadline) > harness.now)
+    }
+
     @Test("A parked device comes back; one that goes on is parked again for twice as long, up to the bound")
     func comingBack() throws {
         let harness = try harness(.park)

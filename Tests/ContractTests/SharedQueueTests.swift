@@ -190,6 +190,38 @@ struct SharedQueueTests {
         #expect(harness.table.all.first?.snapshot.counters.eventsWaiting == 0)
     }
 
+    @Test("P25: notices between records hold up none of those behind them, though nothing else happens any more")
+    func notices() throws {
+        let harness = try BrokerHarness()
+        defer { harness.stop() }
+        let admin = try AdminClient(connectingTo: harness.adminPath)
+        let queue = try translating(harness, log2: 3)
+        let pair = try SeqPacketSocket.pair()
+        try queue.subscribe(notices: pair.second.fd.raw)
+        for index in 0..<8 { _ = try queue.guest.translate(Self.unmapped(index)) }
+        #expect(eventually { queue.prod & 0xf == 8 })
+        let session = try #require(harness.table.all.first)
+        let device = try #require(session.contexts.first?.device)
+        // Full: what follows waits, two records and two notices at a time.
+        for round in 0..<3 {
+            for index in 0..<2 { _ = try queue.guest.translate(Self.unmapped(100 + round * 2 + index)) }
+            #expect(eventually { session.snapshot.counters.events == UInt64(10 + round * 2) })
+            _ = try admin.quarantine(device)
+            #expect(eventually { session.contexts.first?.health.state == .quarantined })
+            _ = try admin.release(device)
+            #expect(eventually { session.contexts.first?.health.state == .recovered })
+        }
+        #expect(queue.take().count == 8)
+        var taken: [EventRecord] = []
+        #expect(
+            eventually {
+                taken += queue.take()
+                return taken.count == 6
+            }, "\(taken.count)")
+        #expect(taken.map { $0.words[2] } == (100..<106).map(Self.unmapped))
+        withExtendedLifetime(pair.first) {}
+    }
+
     @Test("P24: with the VMM its queue goes, however full it is; the next session has a queue of its own")
     func gone() throws {
         let harness = try BrokerHarness()

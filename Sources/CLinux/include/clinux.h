@@ -51,8 +51,6 @@ int clinux_signaller_open(uint64_t *context);
 /* `ready`: a descriptor that can be written to, always. */
 int clinux_signaller_signal(uint64_t context, int ready, int eventfd);
 int clinux_signaller_close(uint64_t context);
-/* For a kernel without them: asks first, and so waits only if the count is made full in just that moment. */
-int clinux_eventfd_signal_if_room(int fd);
 
 /* A timer of CLOCK_MONOTONIC. */
 int clinux_timerfd(void);

@@ -150,7 +150,7 @@ check "when nobody has the orphan any more it is not listed" sh -c "! ./smmuctl 
 check "and the next VMM gets it" gets_device
 
 echo "== Somebody who attaches his device to all that there is"
-check "hostile: the VMM ends with status 0" ./lab-vmm hostile $client $THIRD $SECOND
+check "hostile: the VMM ends with status 0" ./lab-vmm hostile $client $THIRD $SECOND $FIRST
 check "hostile: its session is gone" soon has_sessions 0
 check "hostile: nothing is left of it" soon is_as_before
 check "hostile: the daemon lives" lives

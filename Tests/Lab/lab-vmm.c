@@ -9,7 +9,8 @@
  * memory     maps 256 MiB of a file, the half of which was never written, and waits to be killed
  * allocated  the same, but the file has no holes
  * orphan     the first device outlives its VMM; the second is for another session to name the SMMU by
- * hostile    whoever has the first device attaches it to all that there is; the second is another session's
+ * hostile    whoever has the first device attaches it to all that there is; the second is another session's, the
+ *            third nobody's
  * released   waits until an operator takes the device back, and has it again
  * bar        the first device reaches the registers of the second
  *
@@ -63,8 +64,8 @@ int main(int argc, char **argv) {
     const char *what = argv[1];
     if (strcmp(what, "memory") == 0 || strcmp(what, "allocated") == 0)
         hold_memory(argv[2], argv[3], what[0] == 'a');
-    if (strcmp(what, "hostile") == 0 && argc == 5) {
-        check_hostile(argv[2], argv[3], argv[4]);
+    if (strcmp(what, "hostile") == 0 && argc == 6) {
+        check_hostile(argv[2], argv[3], argv[4], argv[5]);
         return failures() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     vmm_open(&vmm, argv[2], argv[3], what);

@@ -178,7 +178,7 @@ void check_denied(struct vmm *vmm);
 void check_replacement(struct vmm *vmm, int count, char **addresses);
 /* Of holder.c; `other` is the address of another device behind the same SMMU, which nobody has. */
 void check_orphan(struct vmm *vmm, const char *socket, const char *other);
-void check_hostile(const char *socket, const char *address, const char *other);
+void check_hostile(const char *socket, const char *address, const char *victims, const char *other);
 /* Of released.c: the device is taken back meanwhile. */
 void check_released(struct vmm *vmm);
 /* The VMM's device reaches the registers of the one at this address. */

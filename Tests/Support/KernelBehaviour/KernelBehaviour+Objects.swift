@@ -107,7 +107,7 @@ extension KernelBehaviour {
                 subject.expect(nil, "destroying object \(id)") { try kernel.destroy(id) }
             }
         },
-        KernelBehaviour("a device answers by its number until the last copy of its descriptor is closed, and then that is free") {
+        KernelBehaviour("a device answers by its number as long as a copy is open, and then the number is free") {
             subject in
             let setup = try subject.setUp()
             let kernel = setup.kernel

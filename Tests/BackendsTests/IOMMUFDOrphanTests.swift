@@ -119,8 +119,8 @@ import Wire
         init(_ binding: UInt64) { self.binding = binding }
         func locate(_ address: PCIAddress) throws(LocationError) -> LocatedDevice {
             LocatedDevice(
-                address: address, path: DevicePath("/dev/vfio/devices/vfio0"), smmu: "smmu3", group: [], canStall: false,
-                binding: binding)
+                address: address, path: DevicePath("/dev/vfio/devices/vfio0"), smmu: "smmu3", group: [],
+                canStall: false, binding: binding)
         }
     }
 

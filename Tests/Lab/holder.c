@@ -105,7 +105,7 @@ void check_orphan(struct vmm *vmm, const char *socket, const char *other) {
 
 /* ---- One who attaches by himself --------------------------------------------------------------------------------- */
 
-enum { LAST_OBJECT = 64 };
+enum { LAST_OBJECT = 63 };
 
 static bool attach_to(struct vmm *vmm, uint32_t object) {
     struct cvfio_device_attach_iommufd_pt attach = {.argsz = sizeof attach, .pt_id = object};
@@ -114,7 +114,8 @@ static bool attach_to(struct vmm *vmm, uint32_t object) {
 
 /* What the objects of an iommufd let a device reach. */
 struct reach {
-    uint32_t attached; /* to so many it can be */
+    uint64_t objects;  /* bit n: to the object of number n it can be attached */
+    uint32_t attached; /* to so many */
     uint32_t iovas;    /* so many show it what stage 1 has */
     uint32_t ipas;     /* and so many all of stage 2 */
 };
@@ -125,6 +126,7 @@ static struct reach attach_to_each(struct vmm *vmm) {
         if (!attach_to(vmm, object))
             continue;
         reach.attached++;
+        reach.objects |= UINT64_C(1) << object;
         reach.iovas += !is_closed(vmm, IOVA(SCRATCH));
         reach.ipas += !is_closed(vmm, PAGE(SCRATCH));
     }
@@ -134,6 +136,7 @@ static struct reach attach_to_each(struct vmm *vmm) {
 /* Keeps attaching while the daemon takes everything down. */
 struct attacker {
     struct vmm *vmm;
+    uint64_t objects;
     atomic_bool stop;
     atomic_uint attached;
 };
@@ -142,7 +145,7 @@ static void *attack(void *argument) {
     struct attacker *attacker = argument;
     while (!atomic_load(&attacker->stop))
         for (uint32_t object = 0; object <= LAST_OBJECT; object++)
-            if (attach_to(attacker->vmm, object))
+            if ((attacker->objects >> object & 1) != 0 && attach_to(attacker->vmm, object))
                 atomic_fetch_add(&attacker->attached, 1);
     return NULL;
 }
@@ -173,7 +176,8 @@ static pid_t start_victim(int ready[2], int done[2], const char *socket, const c
     _exit(failures() == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static void check_attacked_session(struct vmm *vmm) {
+/* Returns the objects that the device can be attached to. */
+static uint64_t check_attacked_session(struct vmm *vmm) {
     uint64_t ste[8];
     struct reach reach = attach_to_each(vmm);
     note("in its session: attached to %u objects, %u of which show it IOVAs and %u IPAs", reach.attached, reach.iovas,
@@ -188,6 +192,7 @@ static void check_attacked_session(struct vmm *vmm) {
     int reached = vmm_which(vmm, IOVA(23), 23, 24, IOVA(SCRATCH));
     check("the next STEs put that right", result == 0 && reached == 23 && is_closed(vmm, PAGE(SCRATCH)),
         "result %d, page %d", result, reached);
+    return reach.objects;
 }
 
 void check_hostile(const char *socket, const char *address, const char *victims, const char *other) {
@@ -201,7 +206,7 @@ void check_hostile(const char *socket, const char *address, const char *victims,
     need("another session is there", victim > 0 && read(ready[0], &byte, 1) == 1, "%s", strerror(errno));
     vmm_open(&vmm, socket, address, "hostile");
     check_dma(&vmm);
-    check_attacked_session(&vmm);
+    attacker.objects = check_attacked_session(&vmm);
 
     need("a thread can be started", pthread_create(&thread, NULL, attack, &attacker) == 0, "%s", "");
     while (atomic_load(&attacker.attached) < 100)

@@ -18,7 +18,7 @@ package final class IOMMUFDDevices: HardwareDevices {
             // What it can do shows when it is taken.
             return HostDevice(
                 name: name, smmu: PhysicalSMMU(name: smmu, registers: IDRegisters()),
-                streamID: StreamID(address.requesterID))
+                streamID: StreamID(address.requesterID), binding: located.binding)
         } catch { return nil }
     }
 }

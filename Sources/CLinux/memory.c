@@ -31,6 +31,16 @@ int clinux_memfd(const char *name, uint64_t size) {
 
 int clinux_seal(int fd, int seals) { return result(fcntl(fd, F_ADD_SEALS, seals)); }
 
+enum clinux_file_kind clinux_kind_of_file(uint32_t mode, uint64_t file_system) {
+    /* DMA_BUF_MAGIC of linux/magic.h. Its files have permissions and no type (fs/libfs.c, alloc_anon_inode). */
+    if (file_system == 0x444d4142)
+        return (mode & S_IFMT) == 0 || S_ISREG(mode) ? CLINUX_FILE_DMABUF : CLINUX_FILE_OTHER;
+    if (!S_ISREG(mode))
+        return CLINUX_FILE_OTHER;
+    return file_system == TMPFS_MAGIC ? CLINUX_FILE_SHMEM
+        : file_system == HUGETLBFS_MAGIC ? CLINUX_FILE_HUGETLB : CLINUX_FILE_OTHER;
+}
+
 int clinux_file_inspect(int fd, struct clinux_file *file) {
     struct stat status;
     struct statfs system;
@@ -41,15 +51,7 @@ int clinux_file_inspect(int fd, struct clinux_file *file) {
         return -errno;
     memset(file, 0, sizeof *file);
     file->size = status.st_size < 0 ? 0 : (uint64_t)status.st_size;
-    if (S_ISREG(status.st_mode)) {
-        if (system.f_type == TMPFS_MAGIC)
-            file->kind = CLINUX_FILE_SHMEM;
-        else if (system.f_type == HUGETLBFS_MAGIC)
-            file->kind = CLINUX_FILE_HUGETLB;
-        /* DMA_BUF_MAGIC of linux/magic.h. */
-        else if ((unsigned long)system.f_type == 0x444d4142ul)
-            file->kind = CLINUX_FILE_DMABUF;
-    }
+    file->kind = clinux_kind_of_file((uint32_t)status.st_mode, (uint64_t)system.f_type);
     file->seals = seals < 0 ? 0 : (uint32_t)seals;
     int access = mode & O_ACCMODE;
     /* A descriptor opened with O_PATH can do neither. */

@@ -31,21 +31,30 @@ package struct FileSeals: OptionSet, Hashable, Sendable {
     package static let write = FileSeals(rawValue: UInt32(CLINUX_SEAL_WRITE))
 }
 
+extension MemoryFileInfo.Kind {
+    fileprivate init(_ kind: clinux_file_kind) {
+        self =
+            switch kind {
+            case CLINUX_FILE_SHMEM: .shmem
+            case CLINUX_FILE_HUGETLB: .hugetlb
+            case CLINUX_FILE_DMABUF: .dmabuf
+            default: .other
+            }
+    }
+
+    /// By st_mode of stat(2) and f_type of statfs(2).
+    package init(mode: UInt32, fileSystem: UInt64) { self.init(clinux_kind_of_file(mode, fileSystem)) }
+}
+
 extension OwnedFD {
     /// What kind of file this is, how large, sealed how, and opened for what.
     package borrowing func inspectMemory() throws(Errno) -> MemoryFileInfo {
         var file = clinux_file()
         // SAFETY: the call writes one structure.
         try Errno.check(unsafe clinux_file_inspect(raw, &file))
-        let kind: MemoryFileInfo.Kind =
-            switch file.kind {
-            case CLINUX_FILE_SHMEM: .shmem
-            case CLINUX_FILE_HUGETLB: .hugetlb
-            case CLINUX_FILE_DMABUF: .dmabuf
-            default: .other
-            }
         return MemoryFileInfo(
-            size: file.size, kind: kind, seals: FileSeals(rawValue: file.seals), readable: file.readable,
+            size: file.size, kind: MemoryFileInfo.Kind(file.kind), seals: FileSeals(rawValue: file.seals),
+            readable: file.readable,
             writable: file.writable)
     }
 

@@ -23,9 +23,12 @@ extension Daemon {
         watchesOrphans = false
         let before = inventory.heldBack.filter { $0.reason == .orphaned && $0.isTold }.map(\.device)
         _ = inventory.sweep()
-        let left = inventory.heldBack.filter { $0.reason == .orphaned }.map(\.device)
-        for device in before where !left.contains(device) {
-            journal.push(.text(.notice, "Device \(device) is free again: its last descriptor has been closed."))
+        let left = inventory.heldBack
+        for device in before {
+            let reason = left.first { $0.device == device }?.reason
+            if reason == .orphaned { continue }
+            let whose = reason == .withheld ? "the host's" : "free again"
+            journal.push(.text(.notice, "Device \(device) is \(whose): its last descriptor has been closed."))
         }
         for orphan in inventory.takeUntold() { tell(of: orphan) }
         if inventory.hasHolds { watchOrphans() }

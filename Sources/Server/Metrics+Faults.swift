@@ -86,7 +86,7 @@ extension MetricFamily {
                     }
                 }),
             MetricFamily(
-                "slow_host_calls", "counter", "Calls of the host that took 100 ms or more.",
+                "slow_host_calls", "counter", "Calls of the host that took 100 ms or more; pinning memory is none.",
                 once: { $0.sample("_total", "", totals.slowCalls) }),
         ]
     }

@@ -32,6 +32,18 @@ import Wire
         #expect(!host.backend.hasNotices && host.backend.takeNotices().isEmpty)
     }
 
+    @Test("to pin memory takes as long as there is memory, and tells nothing of the host") func pinning() throws {
+        let host = try IOMMUFDHost()
+        host.kernel.delay(.mapFile, 10 * Self.threshold)
+        host.kernel.delay(.nestParent, 10 * Self.threshold)
+        let guest = try Guest(host)
+        try guest.attach(0, as: 7, .bypass)
+        #expect(!host.backend.hasNotices)
+        host.kernel.delay(.attach, Self.threshold)
+        try guest.install(guest.makeSpace().installation, for: 7)
+        #expect(host.backend.hasNotices)
+    }
+
     @Test("of very many slow calls the first have names, the others are counted") func manySlowCalls() throws {
         let host = try IOMMUFDHost()
         let guest = try Guest(host)

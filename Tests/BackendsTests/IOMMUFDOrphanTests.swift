@@ -106,6 +106,24 @@ import Wire
         #expect(attached.header.status == .done)
     }
 
+    @Test("how a device is bound now is told with it, so that one that was given back can be had when it is bound anew")
+    func boundAnew() throws {
+        for binding: UInt64 in [4711, 4712] {
+            let found = try #require(IOMMUFDDevices(BoundAs(binding)).find(Self.name))
+            #expect(found.binding == binding)
+        }
+    }
+
+    private final class BoundAs: DeviceLocator {
+        let binding: UInt64
+        init(_ binding: UInt64) { self.binding = binding }
+        func locate(_ address: PCIAddress) throws(LocationError) -> LocatedDevice {
+            LocatedDevice(
+                address: address, path: DevicePath("/dev/vfio/devices/vfio0"), smmu: "smmu3", group: [],
+                canStall: false, binding: binding)
+        }
+    }
+
     @Test("a hand-back of a device in reset is tried again") func handBackLater() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()

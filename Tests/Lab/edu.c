@@ -1,6 +1,7 @@
 /* edu.c: the device, through VFIO. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,11 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "CIOMMUFD.h"
 #include "lab.h"
 
-enum { BAR_SIZE = 0x100000, BUFFER = 0x40000 };
+enum { BAR_SIZE = EDU_BAR_SIZE, BUFFER = 0x40000 };
 /* Registers. */
-enum { ID = 0x00, STATUS = 0x24, RAISE = 0x60, ACKNOWLEDGE = 0x64, SOURCE = 0x80, TARGET = 0x88, COUNT = 0x90,
+enum { ID = 0x00, INVERTED = 0x04, STATUS = 0x24, RAISE = 0x60, ACKNOWLEDGE = 0x64, SOURCE = 0x80, TARGET = 0x88, COUNT = 0x90,
     COMMAND = 0x98 };
 enum { START = 1, TO_MEMORY = 2 };
 
@@ -33,21 +35,38 @@ static off_t region(int device, uint32_t index) {
 bool edu_open(struct edu *edu, int device) {
     edu->device = device;
     off_t registers = region(device, VFIO_PCI_BAR0_REGION_INDEX);
-    off_t configuration = region(device, VFIO_PCI_CONFIG_REGION_INDEX);
-    if (registers < 0 || configuration < 0)
+    if (registers < 0)
         return false;
     void *bar = mmap(NULL, BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, device, registers);
     if (bar == MAP_FAILED)
         return false;
     edu->bar = bar;
+    return edu_enable(edu, true) && (get32(edu, ID) & 0xffff) == 0x00ed;
+}
+
+bool edu_enable(struct edu *edu, bool memory) {
+    off_t configuration = region(edu->device, VFIO_PCI_CONFIG_REGION_INDEX);
     /* The command register: memory decoding and bus mastering. */
     uint16_t value = 0;
-    if (pread(device, &value, sizeof value, configuration + 4) != sizeof value)
+    if (configuration < 0 || pread(edu->device, &value, sizeof value, configuration + 4) != sizeof value)
         return false;
-    value |= 6;
-    return pwrite(device, &value, sizeof value, configuration + 4) == sizeof value
-        && (get32(edu, ID) & 0xffff) == 0x00ed;
+    value = (uint16_t)(memory ? value | 6 : value & ~2);
+    return pwrite(edu->device, &value, sizeof value, configuration + 4) == sizeof value;
 }
+
+int edu_export(struct edu *edu) {
+    /* vfio_device_feature, vfio_device_feature_dma_buf, and a list of one range, one behind the other. */
+    struct {
+        uint32_t argsz, what;
+        uint32_t region, open_flags, flags, ranges;
+        uint64_t offset, length;
+    } request = {.argsz = sizeof request, .what = CVFIO_FEATURE_GET | CVFIO_FEATURE_DMA_BUF,
+        .region = VFIO_PCI_BAR0_REGION_INDEX, .open_flags = O_RDWR | O_CLOEXEC, .ranges = 1, .length = BAR_SIZE};
+    int fd = ioctl(edu->device, VFIO_DEVICE_FEATURE, &request);
+    return fd >= 0 ? fd : -errno;
+}
+
+uint32_t edu_inverted(struct edu *edu) { return get32(edu, INVERTED); }
 
 void edu_close(struct edu *edu) {
     if (edu->bar != NULL)

@@ -27,7 +27,8 @@ soon() {
 
 descriptors() { ls /proc/$daemon/fd | wc -l; }
 threads() { ls /proc/$daemon/task | wc -l; }
-sessions() { ./smmuctl list --socket $admin --no-legend | wc -l; }
+# Devices that nobody gets stand below them.
+sessions() { ./smmuctl list --socket $admin --no-legend | grep -c '^ *[0-9][0-9]* '; }
 has_sessions() { [ "$(sessions)" -eq "$1" ]; }
 is_as_before() { [ "$(descriptors)" -eq "$fds" ] && [ "$(threads)" -eq "$tasks" ]; }
 lives() { kill -0 $daemon; }
@@ -39,6 +40,35 @@ bind() {
     echo $1 >/sys/bus/pci/drivers_probe
     [ -d /sys/bus/pci/devices/$1/vfio-dev ]
 }
+
+unbind() { echo $1 >/sys/bus/pci/drivers/vfio-pci/unbind; }
+inode() { stat -c %i /sys/bus/pci/devices/$1/vfio-dev/vfio*; }
+
+# A VMM that says how far it is, and goes on when it is told to.
+start() { # MODE ADDRESS...
+    mode=$1
+    shift
+    rm -f /run/go
+    mkfifo /run/go
+    ./lab-vmm $mode $client "$@" </run/go >$mode.txt &
+    vmm=$!
+    exec 3>/run/go
+}
+says() { grep -qs "^$1\$" $mode.txt; }
+let_go_on() { echo >&3; }
+finish() {
+    exec 3>&-
+    wait $vmm
+    status=$?
+    sed "s/^\(ok    \|FAIL  \)/\1$mode: /" $mode.txt
+    check "$mode: the VMM ends with status 0" test $status -eq 0
+    check "$mode: its session is gone" soon has_sessions 0
+    check "$mode: nothing is left of it" soon is_as_before
+}
+lists() { ./smmuctl list --socket $admin | grep -q "$1"; }
+has_no_orphan() { ! lists orphan; }
+shows() { ./smmuctl show $THIRD --socket $admin | grep -q "$1"; }
+gets_device() { ./lab-vmm again $client $THIRD >again.txt; }
 
 uname -sr | sed 's/^/--    /'
 for device in $FIRST $SECOND $THIRD; do check "vfio-pci has $device" bind $device; done
@@ -106,6 +136,61 @@ while [ $round -lt 3 ]; do
     check "round $round: nothing is left of it" soon is_as_before
     ./lab-vmm again $client $THIRD | sed "s/^\(ok    \|FAIL  \)/\1round $round, the next VMM: /"
 done
+
+echo "== A device that somebody keeps"
+start orphan $THIRD $FIRST
+check "a device outlives its VMM" soon says orphaned
+check "smmuctl list has the orphan" lists "$THIRD is orphaned"
+check "smmuctl show says what it is" shows "is orphaned"
+./smmuctl show $THIRD --socket $admin | sed 's/^/--    /'
+let_go_on
+check "a device outlives its detachment" soon says detached
+check "smmuctl list has that orphan too" lists "$THIRD is orphaned"
+let_go_on
+finish
+check "when nobody has the orphan any more it is not listed" soon has_no_orphan
+check "and the next VMM gets it" gets_device
+
+echo "== Somebody who attaches his device to all that there is"
+check "hostile: the VMM ends with status 0" ./lab-vmm hostile $client $THIRD $SECOND $FIRST
+check "hostile: its session is gone" soon has_sessions 0
+check "hostile: nothing is left of it" soon is_as_before
+check "hostile: the daemon lives" lives
+check "hostile: the next VMM gets the device" gets_device
+
+echo "== A device that its host takes back"
+before=$(inode $THIRD)
+start released $THIRD
+check "a VMM has it" soon says holding
+./smmuctl release $THIRD --socket $admin | sed 's/^/--    /'
+check "the VMM has been told" soon says gone
+check "smmuctl list has the released device" lists "$THIRD is orphaned"
+(unbind $THIRD; echo unbound >/run/unbound) &
+usleep 1000000
+check "the host's unbind waits for the VMM" test ! -e /run/unbound
+let_go_on
+check "the VMM has closed it" soon says closed
+check "then the host's unbind is done" soon test -e /run/unbound
+check "vfio-pci has it again" bind $THIRD
+check "its device file in sysfs is another one then" test "$before" -ne "$(inode $THIRD)"
+let_go_on
+finish
+start released $THIRD
+check "again a VMM has it" soon says holding
+./smmuctl release --to-host $THIRD --socket $admin >>release.txt
+check "and has been told" soon says gone
+let_go_on
+check "and has closed it" soon says closed
+check "nobody gets what the host has" is_refused $THIRD
+check "smmuctl show says that the host has it" shows "given back to the host"
+./smmuctl release --again $THIRD --socket $admin | sed 's/^/--    /'
+let_go_on
+finish
+
+echo "== Registers of a device as memory of the guest"
+check "bar: the VMM ends with status 0" ./lab-vmm bar $client $FIRST $THIRD
+check "bar: its session is gone" soon has_sessions 0
+check "bar: nothing is left of it" soon is_as_before
 
 echo "== What is refused"
 check "a device that vfio-pci does not have" is_refused 0000:00:11.0

@@ -8,7 +8,13 @@
  * measure    the first device through the broker, the second without it: which is how many times as fast
  * memory     maps 256 MiB of a file, the half of which was never written, and waits to be killed
  * allocated  the same, but the file has no holes
+ * orphan     the first device outlives its VMM; the second is for another session to name the SMMU by
+ * hostile    whoever has the first device attaches it to all that there is; the second is another session's, the
+ *            third nobody's
+ * released   waits until an operator takes the device back, and has it again
+ * bar        the first device reaches the registers of the second
  *
+ * Those that wait for somebody read a line from standard input.
  * Exit status 0 only if every check held.
  */
 #include <stdio.h>
@@ -52,12 +58,16 @@ static void hold(struct vmm *vmm) {
 int main(int argc, char **argv) {
     static struct vmm vmm;
     if (argc < 4) {
-        fprintf(stderr, "usage: lab-vmm check|hold|again|replace|measure|memory|allocated SOCKET ADDRESS...\n");
+        fprintf(stderr, "usage: lab-vmm WHAT SOCKET ADDRESS...: lab-vmm.c says what\n");
         return 64;
     }
     const char *what = argv[1];
     if (strcmp(what, "memory") == 0 || strcmp(what, "allocated") == 0)
         hold_memory(argv[2], argv[3], what[0] == 'a');
+    if (strcmp(what, "hostile") == 0 && argc == 6) {
+        check_hostile(argv[2], argv[3], argv[4], argv[5]);
+        return failures() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     vmm_open(&vmm, argv[2], argv[3], what);
     if (strcmp(what, "hold") == 0)
         hold(&vmm);
@@ -67,6 +77,12 @@ int main(int argc, char **argv) {
         check_replacement(&vmm, argc - 3, argv + 3);
     else if (strcmp(what, "measure") == 0 && argc == 5)
         measure(&vmm, argv[4]);
+    else if (strcmp(what, "orphan") == 0 && argc == 5)
+        check_orphan(&vmm, argv[2], argv[4]);
+    else if (strcmp(what, "released") == 0)
+        check_released(&vmm);
+    else if (strcmp(what, "bar") == 0 && argc == 5)
+        check_device_memory(&vmm, argv[4]);
     else
         check_all(&vmm);
     vmm_close(&vmm);

@@ -23,6 +23,8 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void need(const char *name, bool holds, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The checks that have failed. */
 int failures(void);
+/* Says so, and waits for a line on standard input: whoever started this has looked then. */
+void report_and_wait(const char *said);
 
 /* ---- The guest (guest.c) ----------------------------------------------------------------------------------------- */
 
@@ -76,6 +78,13 @@ struct edu {
 /* Maps its registers and lets it do DMA. False: it is none, or VFIO refuses. */
 bool edu_open(struct edu *edu, int device);
 void edu_close(struct edu *edu);
+/* Bus mastering, and memory decoding or not: without it there are no registers. */
+bool edu_enable(struct edu *edu, bool memory);
+/* All of its registers as a dma-buf, or -errno. */
+int edu_export(struct edu *edu);
+#define EDU_BAR_SIZE 0x100000
+#define EDU_INVERTED 4 /* a register that gives back the complement of what is written */
+uint32_t edu_inverted(struct edu *edu);
 /* From memory into the device, and back; false: it did not end within 10 s. */
 bool edu_read(struct edu *edu, uint64_t iova, uint64_t bytes);
 bool edu_write(struct edu *edu, uint64_t iova, uint64_t bytes);
@@ -132,6 +141,9 @@ uint64_t vmm_drain(struct vmm *vmm);
  */
 int vmm_which(struct vmm *vmm, uint64_t iova, int one, int other, uint64_t scratch);
 
+/* Whether the scratch page stays as it is while the device writes 4 KiB there: by this IOVA, or IPA. */
+bool is_closed(struct vmm *vmm, uint64_t to);
+
 #define TLBI_NH_ALL UINT64_C(0x10)
 #define TLBI_NH_ASID(asid) (UINT64_C(0x11) | (uint64_t)(asid) << 48)
 #define TLBI_NH_VA(asid) (UINT64_C(0x12) | (uint64_t)(asid) << 48)
@@ -143,7 +155,7 @@ int vmm_which(struct vmm *vmm, uint64_t iova, int one, int other, uint64_t scrat
 #define SYNC UINT64_C(0x46)
 #define LEAF UINT64_C(1)
 
-/* ---- The checks (translation.c, replacement.c, faults.c, memory.c, measure.c) ------------------------------------- */
+/* ---- The checks: a file each, or the one of its name ------------------------------------------------------------- */
 
 void check_bypass(struct vmm *vmm);
 void check_dma(struct vmm *vmm);
@@ -164,6 +176,13 @@ void check_denied(struct vmm *vmm);
 
 /* The VMM's device is the first of these addresses. */
 void check_replacement(struct vmm *vmm, int count, char **addresses);
+/* Of holder.c; `other` is the address of another device behind the same SMMU, which nobody has. */
+void check_orphan(struct vmm *vmm, const char *socket, const char *other);
+void check_hostile(const char *socket, const char *address, const char *victims, const char *other);
+/* Of released.c: the device is taken back meanwhile. */
+void check_released(struct vmm *vmm);
+/* The VMM's device reaches the registers of the one at this address. */
+void check_device_memory(struct vmm *vmm, const char *address);
 /* Beside the VMM, and in turns with it, the device at this address without the broker. */
 void measure(struct vmm *vmm, const char *address);
 /* Maps memory, with holes or without, when there is a line on standard input. */

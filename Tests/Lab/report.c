@@ -49,3 +49,9 @@ void need(const char *name, bool holds, const char *format, ...) {
     printf("--    nothing after this can be checked\n");
     exit(EXIT_FAILURE);
 }
+
+void report_and_wait(const char *said) {
+    printf("%s\n", said);
+    fflush(stdout);
+    getchar();
+}

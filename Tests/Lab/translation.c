@@ -16,14 +16,14 @@ static bool copies(struct vmm *vmm, uint64_t from, uint64_t to, int page) {
         && holds(PAGE(SCRATCH), (uint32_t)page, 4096);
 }
 
-/* Whether the scratch page stays as it is while the device writes to it. */
-static bool is_closed(struct vmm *vmm, uint64_t to) {
-    memset(ram_at(PAGE(SCRATCH)), 0, 4096);
+bool is_closed(struct vmm *vmm, uint64_t to) {
+    /* A read that failed has left zeros in the device. */
+    memset(ram_at(PAGE(SCRATCH)), 0xee, 4096);
     if (!edu_write(&vmm->edu, to, 4096))
         return false;
     const uint32_t *words = ram_at(PAGE(SCRATCH));
     for (int index = 0; index < 1024; index++)
-        if (words[index] != 0)
+        if (words[index] != 0xeeeeeeee)
             return false;
     return true;
 }

@@ -119,6 +119,7 @@ import Testing
         let record = JournalRecord(.notice(notice))
         #expect(record.message.hasPrefix("VM web: "))
         #expect(record.message.hasSuffix(": why"))
+        #expect(!record.message.contains("\\"), "\(record.message)")
         #expect(record.kind == kind)
         #expect(record["SMMU_COUNT"] == "3")
         #expect(record["SMMU_VSID"] == "0x8")

@@ -148,6 +148,9 @@ enum clinux_file_kind {
     CLINUX_FILE_DMABUF = 3,
 };
 
+/* By st_mode of stat(2) and f_type of statfs(2). */
+enum clinux_file_kind clinux_kind_of_file(uint32_t mode, uint64_t file_system);
+
 struct clinux_file {
     uint64_t size;
     enum clinux_file_kind kind;

@@ -107,6 +107,41 @@ extension KernelBehaviour {
                 subject.expect(nil, "destroying object \(id)") { try kernel.destroy(id) }
             }
         },
+        KernelBehaviour("a device answers by its number as long as a copy is open, and then the number is free") {
+            subject in
+            let setup = try subject.setUp()
+            let kernel = setup.kernel
+            let witness = try kernel.witness(of: setup.device)
+            let copy = try setup.descriptor.duplicate()
+            setup.descriptor.close()
+            subject.expect(witness.isHeld, "it is held as long as a copy is open")
+            subject.expect(nil, "asking for it then") { _ = try kernel.hardwareInfo(of: setup.device) }
+            copy.close()
+            subject.expect(!witness.isHeld, "it is held no more afterwards")
+            subject.expect(.notFound, "asking for it afterwards") { _ = try kernel.hardwareInfo(of: setup.device) }
+            let next = try kernel.allocateIOAS()
+            subject.expect(next == setup.device, "the next object gets its number")
+        },
+        KernelBehaviour("what a copy of a device's descriptor is attached to is EBUSY, and free with the last copy") {
+            subject in
+            let setup = try subject.setUp()
+            let kernel = setup.kernel
+            let stranger = try subject.machine.open()
+            let foreign = try stranger.allocateIOAS()
+            try kernel.destroy(setup.viommu)
+            let copy = try setup.descriptor.duplicate()
+            setup.descriptor.close()
+            subject.expect(nil, "attaching the copy to the nest parent") {
+                try kernel.attach(raw: copy.raw, to: setup.parent)
+            }
+            subject.expect(.notFound, "attaching it to a number that only another iommufd has") {
+                for _ in 0..<8 { _ = try stranger.allocateIOAS() }
+                try kernel.attach(raw: copy.raw, to: foreign + 8)
+            }
+            subject.expect(.busy, "destroying the nest parent") { try kernel.destroy(setup.parent) }
+            copy.close()
+            subject.expect(nil, "destroying it afterwards") { try kernel.destroy(setup.parent) }
+        },
         KernelBehaviour("a device can be detached twice") { subject in
             let setup = try subject.setUp()
             try setup.attach(try setup.nested(STEWord.bypass))

@@ -74,7 +74,7 @@ uname -sr | sed 's/^/--    /'
 for device in $FIRST $SECOND $THIRD; do check "vfio-pci has $device" bind $device; done
 
 echo "== What the fake kernel of the unit tests does as well"
-./kernel-behaviour $FIRST $SECOND
+check "all of the kernel's ways have been looked at" ./kernel-behaviour $FIRST $SECOND
 
 mkdir -p /run/smmu-broker
 cat >lab.conf <<CONFIGURATION
@@ -102,9 +102,13 @@ echo "== Two VMs at the same time, on one SMMU, with the same vSID, ASID, IPAs a
 ./lab-vmm check $client $SECOND >second.txt &
 second=$!
 ./lab-vmm check $client $FIRST >first.txt
+first_status=$?
 wait $second
+second_status=$?
 sed 's/^\(ok    \|FAIL  \)/\1first: /' first.txt
 sed 's/^\(ok    \|FAIL  \)/\1second: /' second.txt
+check "first: the VMM ends with status 0" test $first_status -eq 0
+check "second: the VMM ends with status 0" test $second_status -eq 0
 check "their sessions are gone" soon has_sessions 0
 check "no descriptor and no thread is left of them" soon is_as_before
 
@@ -134,7 +138,10 @@ while [ $round -lt 3 ]; do
     wait $vmm 2>>killed.txt
     check "round $round: its session ends" soon has_sessions 0
     check "round $round: nothing is left of it" soon is_as_before
-    ./lab-vmm again $client $THIRD | sed "s/^\(ok    \|FAIL  \)/\1round $round, the next VMM: /"
+    ./lab-vmm again $client $THIRD >next.txt
+    status=$?
+    sed "s/^\(ok    \|FAIL  \)/\1round $round, the next VMM: /" next.txt
+    check "round $round: the next VMM ends with status 0" test $status -eq 0
 done
 
 echo "== A device that somebody keeps"

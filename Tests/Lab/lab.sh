@@ -23,7 +23,7 @@ find_prebuilt
 if [[ ! -d $qemu_at || ! -d $sdk_at || ! -e $kernel || ! -e $image ]]; then
     if [[ $EUID -ne 0 ]]; then
         echo "Skipped: setting up the lab takes root, to unpack packages."
-        exit 0
+        exit "${SKIP_STATUS:-0}"
     fi
     Tests/Lab/machine/setup
 fi

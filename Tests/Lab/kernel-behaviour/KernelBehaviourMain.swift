@@ -27,6 +27,8 @@ enum KernelBehaviourMain {
             print("\(differences.isEmpty ? "ok    " : "FAIL  ")the kernel's ways: \(behaviour)")
             for difference in differences { print("--    \(difference)") }
             failed = failed || !differences.isEmpty
+            // What has been found is told also when the next one ends this program.
+            fflush(nil)
         }
         exit(failed ? 1 : 0)
     }

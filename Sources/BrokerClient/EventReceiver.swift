@@ -92,16 +92,20 @@ extension BrokerConnection {
         return EventReceiver(adopting: pair.closingSecond())
     }
 
-    /// Has the events of a vSMMU, or of all, put into a queue of 2^`log2` records at `base` of `memory`, and `signal`
-    /// signalled.
+    /// Has the events of a vSMMU put into a queue of 2^`log2` records at `base` of `memory`, with PROD at `registers` of
+    /// the same memory, and `signal` signalled. `notices`: a socket for all that is no record.
     package func subscribe(
-        to vsmmu: VSMMUID = .every, queueIn memory: borrowing OwnedFD, at base: UInt64, log2: UInt32,
-        signalling signal: borrowing EventFD
+        to vsmmu: VSMMUID, queueIn memory: borrowing OwnedFD, at queue: EventsSubscribeRequest.Queue,
+        signalling signal: borrowing EventFD, notices: Int32? = nil
     ) throws(BrokerError) {
-        let (memory, signal) = (memory.raw, signal.fd.raw)
+        let shared = smmu_broker_shared_queue(
+            records_fd: memory.raw, registers_fd: memory.raw, signal_fd: signal.fd.raw, notices_fd: notices ?? -1,
+            base: queue.base, registers: queue.registers, log2: queue.log2, reserved: 0)
         try request { client in
             // SAFETY: the call keeps no pointer.
-            unsafe smmu_broker_client_events_subscribe_queue(client.pointer, vsmmu.rawValue, memory, signal, base, log2)
+            unsafe withUnsafePointer(to: shared) { shared in
+                unsafe smmu_broker_client_events_subscribe_queue(client.pointer, vsmmu.rawValue, shared)
+            }
         }
     }
 }

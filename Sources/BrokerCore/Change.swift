@@ -22,9 +22,9 @@ package enum Change: Hashable, Sendable {
     case installed(ContextKey, ste: StreamTableEntry?, Installation, illegal: Bool)
     case health(ContextKey, ContextHealth)
     case subscribed(SessionState.Subscription)
-    case unsubscribed
+    case unsubscribed(VSMMUID)
     /// Records have been read: the number of the next one.
-    case numbered(next: EventSequence)
+    case numbered(VSMMUID, next: EventSequence)
     case ended
 }
 

@@ -64,7 +64,7 @@ extension Session {
         return Answer(byteCount: answer.encode(to: call.header, dataInPlace: following, into: &reply))
     }
 
-    private func require(_ feature: Features, _ what: String) throws(Refusal) {
+    func require(_ feature: Features, _ what: String) throws(Refusal) {
         if state.hello?.features.contains(feature) ?? false { return }
         throw .notSupported("HELLO did not agree on the feature for \(what): ask for it there, and look at the reply.")
     }

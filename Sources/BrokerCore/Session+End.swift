@@ -24,7 +24,7 @@ extension Session {
         removeObjects(at: now)
         for device in ending.devices { giveBack(device, withheld: false) }
         context.directory.releaseEverything(of: context.id)
-        if let old = state.subscription { discard(old.socket) }
+        endDelivery()
         commit(.ended)
         // A connection that was nobody's is not worth a line.
         if hasBegun { observer.saw(.ended) }

@@ -2,65 +2,70 @@ import SMMUv3
 package import Wire
 
 extension Session {
-    // MARK: Subscription
-
-    func eventsSubscribe(
-        _ request: EventsSubscribeRequest, _ call: Call, _ files: [ReceivedFile], _ reply: inout MutableRawSpan
-    ) throws(Refusal) -> Answer {
-        guard request.delivery == .socket else {
-            throw .notSupported("This daemon has no SHARED_EVENTS: ask for delivery by a socket.")
-        }
-        guard files[0].kind == .seqPacketSocket else {
-            throw Refusal(
-                .notSocket, .invalid,
-                "The descriptor is no end of a pair of SOCK_SEQPACKET sockets of AF_UNIX: pass one that socketpair made."
-            )
-        }
-        if request.vsmmu != .every { _ = try vsmmuIndex(request.vsmmu) }
-        if let old = state.subscription { discard(old.socket) }
-        commit(.subscribed(SessionState.Subscription(socket: files[0].resource, vsmmu: request.vsmmu)))
-        effects.insert(.delivery)
-        var answer = done(call, &reply)
-        answer.keepsFirst = true
-        return answer
-    }
-
-    /// The socket to deliver events to; nil while nobody has subscribed, or its peer has gone.
-    package var subscription: ResourceID? { state.subscription?.socket }
-
-    /// The subscriber has gone: keeps everything for the next one.
-    package func subscriberGone() {
-        guard let old = state.subscription else { return }
-        commit(.unsubscribed)
-        discard(old.socket)
-    }
-
     // MARK: Delivery
 
     /// Something is for the owner that it does not have yet.
-    package var hasUndelivered: Bool { !ring.isEmpty }
-
-    /// Encodes the oldest undelivered packet; 0 when there is none. It stays until ``delivered()``.
-    package func nextDelivery(into packet: inout MutableRawSpan) -> Int {
-        guard let subscription = state.subscription else { return 0 }
-        return ring.encodeNext(for: subscription, into: &packet)
+    package var hasUndelivered: Bool {
+        for index in lanes.indices where !lanes[index].ring.isEmpty { return true }
+        return false
     }
 
-    /// The packet of the last ``nextDelivery(into:)`` has been sent.
-    package func delivered() { counts.eventsDelivered += UInt64(ring.dropDelivered()) }
+    /// Encodes the oldest undelivered packet for a socket; 0 when there is none. It stays until ``delivered()``.
+    package func nextDelivery(to socket: ResourceID, into packet: inout MutableRawSpan) -> Int {
+        let count = lanes.count
+        for step in 0..<count {
+            let index = (nextLane &+ step) % count
+            guard lanes[index].socket == socket else { continue }
+            let size = lanes[index].encodeNext(into: &packet)
+            if size == 0 { continue }
+            (nextLane, pendingLane) = (index, lanes[index].key)
+            return size
+        }
+        return 0
+    }
+
+    /// The packet of the last ``nextDelivery(to:into:)`` has been sent. The next one is another vSMMU's, if that has one.
+    package func delivered() {
+        guard let pendingLane, let index = lanes.index(of: pendingLane) else { return }
+        self.pendingLane = nil
+        counts.eventsDelivered += UInt64(lanes[index].dropDelivered())
+        nextLane = index + 1
+        if lanes.count > state.vsmmus.count { removeFinishedLanes() }
+    }
+
+    /// Moves what waits into the queues that the owner shares, as far as they have room.
+    package func fillQueues(at now: Instant) {
+        for index in lanes.indices where lanes[index].queue != nil {
+            guard let vsmmu = state.vsmmus.index(of: lanes[index].key) else { continue }
+            let filled = lanes[index].fillQueue(state.vsmmus[vsmmu].generation, at: now)
+            counts.eventsDelivered += filled.moved
+            counts.eventsOutdated += filled.outdated
+        }
+    }
+
+    /// What has become of a vSMMU's events; nil when there is none of this number, and nothing of it waits.
+    package func eventLedger(of vsmmu: VSMMUID) -> EventLedger? {
+        guard let index = lanes.index(of: vsmmu) else { return nil }
+        var ledger = lanes[index].ledger
+        ledger.waiting = UInt64(lanes[index].ring.count)
+        return ledger
+    }
 
     /// The device of a context is no longer the session's.
     func tellGone(_ index: Int) {
         let context = state.contexts[index]
-        let generation = state.vsmmus.index(of: context.key.vsmmu).map { state.vsmmus[$0].generation }
-        let header = EventHeader(
-            sequence: state.nextSequence, vsmmu: context.key.vsmmu, generation: generation ?? Generation(0))
         let health = context.health
         let notice = HealthNotice(
             vsid: context.key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
-        ring.append(.deviceGone(notice), header)
+        if let lane = lanes.index(of: context.key.vsmmu) { lanes[lane].ring.append(.deviceGone(notice)) }
         effects.formUnion([.delivery, .contexts])
         observer.saw(.handedBack(device: context.device.name))
+    }
+
+    /// The session ends: nobody takes what is left.
+    func endDelivery() {
+        for index in lanes.indices { discardAll(at: index) }
+        while !state.subscriptions.isEmpty { endSubscription(of: state.subscriptions[0].key) }
     }
 
     // MARK: Sources
@@ -79,12 +84,16 @@ extension Session {
         }
     }
 
-    /// False while the owner's ring is full: then sources are not to be read, until something has been delivered.
-    package var hasRoomForEvents: Bool { ring.hasRoom }
+    /// False while what waits for the vSMMU's owner has no room: then its source is not to be read, until something has
+    /// been delivered.
+    package func hasRoomForEvents(of vsmmu: VSMMUID) -> Bool {
+        lanes.index(of: vsmmu).map { lanes[$0].ring.hasRoom } ?? false
+    }
 
     /// Reads what a source has and the ring has room for, a bounded amount.
     package func readSource(of vsmmu: VSMMUID, at now: Instant) -> Effects {
-        _ = readOnce(vsmmu, at: now)
+        // Asked again only when there was not room enough for all: then the ring has become larger, or begins anew.
+        while readOnce(vsmmu, at: now), lanes.index(of: vsmmu).map({ lanes[$0].ring.wantsMore }) ?? false {}
         if backend.hasNotices { hearOfHost(at: now) }
         return takeEffects()
     }
@@ -94,29 +103,42 @@ extension Session {
     /// that were.
     func drainSourceForGood(of vsmmu: VSMMUID, at now: Instant) {
         drainSource(of: vsmmu, at: now)
-        guard !ring.hasRoom, ring.hasRoomForLoss, let index = state.vsmmus.index(of: vsmmu) else { return }
-        let (generation, start) = (state.vsmmus[index].generation, state.nextSequence)
+        guard let lane = lanes.index(of: vsmmu), !lanes[lane].ring.hasRoom, let index = state.vsmmus.index(of: vsmmu)
+        else { return }
+        let (generation, start) = (state.vsmmus[index].generation, lanes[lane].ring.nextSequence.rawValue)
+        var (lost, discarded) = (UInt64(0), UInt64(0))
         if scratch.isEmpty { scratch = Array(repeating: EventRecord(), count: Limits.events) }
         // A device that faults for ever does not keep this going for ever.
         for _ in 0..<Self.drainRounds {
             let read = Self.read(vsmmu, of: backend, into: &scratch)
             let count = min(max(read.count, 0), scratch.count)
             if count == 0 && read.lost == 0 { break }
-            let first = state.nextSequence.rawValue &+ read.lost
-            commit(.numbered(next: EventSequence(first &+ UInt64(count))))
-            counts.events += UInt64(count)
+            lost &+= read.lost
             for position in 0..<count {
-                let sequence = EventSequence(first &+ UInt64(position))
+                let sequence = EventSequence(start &+ lost &+ discarded &+ UInt64(position))
                 tell(scratch[position], sequence, of: vsmmu, generation, at: now)
             }
+            discarded &+= UInt64(count)
         }
+        if lost == 0 && discarded == 0 { return }
+        // Those that the source lost lie among the others: the owner is told of all of them as of one loss.
+        lanes[lane].ring.appendLoss(lost &+ discarded, .subscriber)
+        count(lost: lost, read: discarded, at: lane)
+        lanes[lane].ledger.discarded &+= discarded
+        counts.eventsDiscarded &+= discarded
+        if lost > 0 { observer.saw(.lostEvents(vsmmu: vsmmu, count: lost)) }
+        if discarded > 0 { observer.saw(.discardedEvents(vsmmu: vsmmu, count: discarded)) }
         settleHealth(at: now)
-        let lost = state.nextSequence.rawValue &- start.rawValue
-        if lost == 0 { return }
-        ring.appendLoss(lost, .subscriber, EventHeader(sequence: start, vsmmu: vsmmu, generation: generation))
+    }
+
+    /// The source has used up numbers: for records that it lost, and for those that have been read.
+    private func count(lost: UInt64, read: UInt64, at lane: Int) {
+        counts.events &+= read
         counts.eventsLost &+= lost
+        lanes[lane].ledger.lost &+= lost
+        lanes[lane].ledger.produced &+= lost &+ read
+        commit(.numbered(lanes[lane].key, next: lanes[lane].ring.nextSequence))
         effects.insert(.delivery)
-        observer.saw(.lostEvents(vsmmu: vsmmu, count: lost))
     }
 
     private static var drainRounds: Int { 64 }
@@ -133,25 +155,20 @@ extension Session {
         while readOnce(vsmmu, at: now) {}
     }
 
-    /// True: there was something, and there may be more.
+    /// True: there was something, and there may be more. With every record there is less room: it is not so for ever.
     private func readOnce(_ vsmmu: VSMMUID, at now: Instant) -> Bool {
-        guard ring.hasRoom, let index = state.vsmmus.index(of: vsmmu) else { return false }
+        guard let lane = lanes.index(of: vsmmu), lanes[lane].ring.hasRoom, let index = state.vsmmus.index(of: vsmmu)
+        else { return false }
         let generation = state.vsmmus[index].generation
         let backend = backend
-        let (read, first) = ring.fill(from: vsmmu, generation, numberedFrom: state.nextSequence) {
-            backend.readEvents(of: vsmmu, into: &$0)
-        }
+        let read = lanes[lane].ring.fill { backend.readEvents(of: vsmmu, into: &$0) }
         if read.count == 0 && read.lost == 0 { return false }
-        commit(.numbered(next: EventSequence(first.rawValue &+ UInt64(read.count))))
-        effects.insert(.delivery)
-        if read.lost > 0 {
-            counts.eventsLost &+= read.lost
-            observer.saw(.lostEvents(vsmmu: vsmmu, count: read.lost))
-        }
-        counts.events += UInt64(read.count)
+        count(lost: read.lost, read: UInt64(read.count), at: lane)
+        if read.lost > 0 { observer.saw(.lostEvents(vsmmu: vsmmu, count: read.lost)) }
+        let first = lanes[lane].ring.nextSequence.rawValue &- UInt64(read.count)
         for position in 0..<read.count {
-            let sequence = EventSequence(first.rawValue &+ UInt64(position))
-            tell(ring.record(position, ofLast: read.count), sequence, of: vsmmu, generation, at: now)
+            let record = lanes[lane].ring.record(position, ofLast: read.count)
+            tell(record, EventSequence(first &+ UInt64(position)), of: vsmmu, generation, at: now)
         }
         settleHealth(at: now)
         return read.count > 0
@@ -164,6 +181,7 @@ extension Session {
     package var deadline: Instant? {
         var first = Instant.earlier(stalls.first, Instant.earlier(quarantineRetry, leaveRetry))
         first = Instant.earlier(first, Instant.earlier(healthDeadline, merger.deadline))
+        for index in lanes.indices { first = Instant.earlier(first, lanes[index].retry?.at) }
         for index in meters.indices {
             guard let deadline = meters[index].journal.deadline else { continue }
             first = first.map { min($0, deadline) } ?? deadline

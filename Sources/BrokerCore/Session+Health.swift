@@ -143,12 +143,9 @@ extension Session {
     private func tellHealth(of index: Int, from before: HealthNotice.State, at now: Instant) {
         let context = state.contexts[index]
         let health = context.health
-        let generation = state.vsmmus.index(of: context.key.vsmmu).map { state.vsmmus[$0].generation }
-        let header = EventHeader(
-            sequence: state.nextSequence, vsmmu: context.key.vsmmu, generation: generation ?? Generation(0))
         let notice = HealthNotice(
             vsid: context.key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
-        ring.append(.health(notice), header)
+        if let lane = lanes.index(of: context.key.vsmmu) { lanes[lane].ring.append(.health(notice)) }
         effects.formUnion([.delivery, .contexts])
         faults.count(health)
         hasNewFaults = true

@@ -13,7 +13,7 @@ extension Session {
         }
         commit(.mapped(map))
         var answer = done(call, &reply)
-        answer.keepsFirst = true
+        answer.keepsFiles = true
         return answer
     }
 

@@ -48,7 +48,9 @@ extension Session {
         let grant = try admittingGrant()
         try context.directory.admit(context.id, under: grant)
         let version = min(request.version, Limits.version)
-        let features = request.features.intersection(backend.features).intersection([.model, .pageResponse])
+        var offered = backend.features.intersection([.model, .pageResponse])
+        if context.queues != nil { offered.insert(.sharedEvents) }
+        let features = request.features.intersection(offered)
         commit(.began(SessionState.Hello(name: request.name, version: version, features: features)))
         observer.saw(.began(vm: request.name, grant: grant.name))
         let quota = grant.quota

@@ -6,11 +6,7 @@ extension Session {
         _ request: VSMMUCreateRequest, _ call: Call, _ reply: inout MutableRawSpan
     ) throws(Refusal) -> Answer {
         let grant = try admittingGrant()
-        if state.vsmmus.count >= grant.quota.vsmmus {
-            throw .quota(
-                "vSMMUs", limit: UInt64(grant.quota.vsmmus), usage: UInt64(state.vsmmus.count), setting: "MaxVSMMUs",
-                grant: grant.name)
-        }
+        if lanes.count >= grant.quota.vsmmus { throw Self.tooMany(state.vsmmus.count, lanes.count, grant) }
         guard state.nextVSMMU != VSMMUID.every.rawValue else {
             throw .notSupported("The session has used up all numbers of vSMMUs: connect anew.")
         }
@@ -24,14 +20,28 @@ extension Session {
             try backend.createVSMMU(id, on: smmu, advertised: negotiation.advertised)
         }
         if let made { throw .hostFailure(made, "There is no new vSMMU") }
-        ring.prepare()
         commit(.madeVSMMU(id, on: smmu, advertised: negotiation.advertised))
         invalidations.insert(InvalidationLog(id))
+        openLane(of: id)
         effects.insert(.eventSources)
         let answer = VSMMUCreateReply(
             vsmmu: id, errata: smmu.errata, host: smmu.registers, advertised: negotiation.advertised)
         return Answer(
             byteCount: answer.encode(to: call.header, narrowings: negotiation.narrowings.span, into: &reply))
+    }
+
+    /// Of those that are gone the events still take room.
+    private static func tooMany(_ there: Int, _ all: Int, _ grant: Grant) -> Refusal {
+        if there == all {
+            return .quota(
+                "vSMMUs", limit: UInt64(grant.quota.vsmmus), usage: UInt64(there), setting: "MaxVSMMUs",
+                grant: grant.name)
+        }
+        return Refusal(
+            .quota, .quotaExceeded,
+            "The quota of vSMMUs is \(grant.quota.vsmmus), \(there) are in use, and \(all - there) are gone but for events "
+                + "that nobody has read: subscribe to EVERY and read them, or have MaxVSMMUs= of [Grant \(grant.name)] "
+                + "raised.")
     }
 
     func vsmmuDestroy(
@@ -49,6 +59,7 @@ extension Session {
         backend.destroyVSMMU(request.vsmmu)
         commit(.destroyedVSMMU(request.vsmmu))
         invalidations.remove(request.vsmmu)
+        closeLane(of: request.vsmmu)
         effects.insert(.eventSources)
         return done(call, &reply)
     }
@@ -146,6 +157,7 @@ extension Session {
         tellMerged(at: call.now) { $0.vsmmu == id }
         settleStalls(.reset, at: call.now) { $0.vsmmu == id }
         commit(.reset(id))
+        resetLane(of: id)
         for context in state.contexts(of: id) { advance(context, .reset, at: call.now) }
         backend.restartEvents(of: id)
         backend.renewDeviceMemory()

@@ -18,14 +18,17 @@ package final class Session {
         package var observer: any SessionObserver
         package var ledger: any Ledger
         package var journalLimit: JournalLimit
+        /// nil: there are no shared event queues.
+        package var queues: (any EventQueueMapper)?
 
         package init(
             id: SessionID, peer: PeerIdentity, grant: Grant?, epoch: Epoch, directory: any DeviceDirectory,
             backend: any TranslationBackend, observer: any SessionObserver, ledger: any Ledger = NoLedger(),
-            journalLimit: JournalLimit = JournalLimit()
+            journalLimit: JournalLimit = JournalLimit(), queues: (any EventQueueMapper)? = nil
         ) {
             (self.id, self.peer, self.grant, self.epoch) = (id, peer, grant, epoch)
             (self.directory, self.backend, self.observer, self.ledger) = (directory, backend, observer, ledger)
+            self.queues = queues
             self.journalLimit = journalLimit
         }
     }
@@ -34,9 +37,8 @@ package final class Session {
     package struct Answer: Hashable, Sendable {
         /// Bytes of the reply.
         package var byteCount: Int
-        /// Which of the packet's descriptors the session keeps; the others are to be closed before the reply is sent.
-        package var keepsFirst = false
-        package var keepsSecond = false
+        /// Whether the session keeps the packet's descriptors; else they are to be closed before the reply is sent.
+        package var keepsFiles = false
         /// A descriptor to send along; its owner closes it afterwards.
         package var descriptor: ResourceID?
         package var effects: Effects = []
@@ -54,7 +56,12 @@ package final class Session {
     /// Changed by ``commit(_:)`` alone.
     package var state: SessionState { current }
     private var current = SessionState()
-    var ring = EventRing()
+    /// One for each vSMMU, and for those that are gone as long as the owner has not taken all of their events.
+    var lanes = SortedTable<EventLane>()
+    /// Where the next packet is looked for first, so that no vSMMU's events hold up another's.
+    var nextLane = 0
+    /// Whose packet the last one was.
+    var pendingLane: VSMMUID?
     /// One for each context.
     var meters = SortedTable<ContextMeter>()
     /// One for each vSMMU.
@@ -188,12 +195,14 @@ package final class Session {
         @inlinable package func contains(_ other: Effects) -> Bool { rawValue & other.rawValue == other.rawValue }
         /// ``Session/eventSources``.
         @inlinable package static var eventSources: Effects { Effects(rawValue: 1) }
-        /// ``Session/subscription``, or something is there to be delivered.
+        /// Something is there to be delivered.
         @inlinable package static var delivery: Effects { Effects(rawValue: 2) }
         /// Descriptors that the session no longer needs: ``Session/takeDiscarded()``.
         @inlinable package static var discarded: Effects { Effects(rawValue: 4) }
         /// ``Session/contextSnapshots()`` gives something new.
         @inlinable package static var contexts: Effects { Effects(rawValue: 8) }
+        /// ``Session/sockets``.
+        @inlinable package static var subscriptions: Effects { Effects(rawValue: 16) }
     }
 }
 

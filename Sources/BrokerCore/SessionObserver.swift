@@ -67,6 +67,8 @@ package enum SessionNotice: Hashable, Sendable {
     case detached(device: Name, vsmmu: VSMMUID, vsid: StreamID)
     /// The source lost records.
     case lostEvents(vsmmu: VSMMUID, count: UInt64)
+    /// Records that the owner had not taken when its vSMMU was reset or went. Everybody else has been told of each.
+    case discardedEvents(vsmmu: VSMMUID, count: UInt64)
     /// The rate limit of a context has ended with so many suppressed.
     case suppressedFaults(device: Name, count: UInt64)
     /// The host failed, and the vSMMU was resynchronized.

@@ -32,15 +32,22 @@ package struct SessionCounters: Hashable, Sendable {
     package var hostFailures: UInt64 = 0
     /// Read from the source.
     package var events: UInt64 = 0
-    /// Handed to the owner's socket.
+    /// Handed to the owner's socket, or written into its shared queue.
     package var eventsDelivered: UInt64 = 0
     /// Lost by the source.
     package var eventsLost: UInt64 = 0
+    /// Read, and lost by the daemon: at a reset, with the vSMMU, or with the session.
+    package var eventsDiscarded: UInt64 = 0
+    /// Read, and not written into a shared queue, because they are from before a reset.
+    package var eventsOutdated: UInt64 = 0
     /// Kept out of the journal by the rate limit.
     package var journalSuppressed: UInt64 = 0
     /// Calls of the host that took 100 ms or more.
     package var slowCalls: UInt64 = 0
     package init() {}
+
+    /// Read, and waiting for the owner. So each record that was read is counted in one place.
+    package var eventsWaiting: UInt64 { events &- eventsDelivered &- eventsDiscarded &- eventsOutdated }
 }
 
 /// What an operator sees of one context.

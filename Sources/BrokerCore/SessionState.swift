@@ -23,6 +23,8 @@ package struct SessionState: Hashable, Sendable {
         /// The host failed, and so did the attempt to resynchronize.
         package fileprivate(set) var failed = false
         package fileprivate(set) var generation = Generation(0)
+        /// Of the next record.
+        package fileprivate(set) var nextSequence = EventSequence(0)
 
         /// What its streams do while it is disabled.
         package var bypassed: Installation { gbpaAborts ? .abort : .bypass }
@@ -47,25 +49,16 @@ package struct SessionState: Hashable, Sendable {
         package var report: ContextReport { ContextReport(vsid: key.vsid, state: installed.state, illegal: illegal) }
     }
 
-    package struct Subscription: Hashable, Sendable {
-        package var socket: ResourceID
-        /// Or ``VSMMUID/every``.
-        package var vsmmu: VSMMUID
-        package init(socket: ResourceID, vsmmu: VSMMUID) { (self.socket, self.vsmmu) = (socket, vsmmu) }
-        package func wants(_ id: VSMMUID) -> Bool { vsmmu == .every || vsmmu == id }
-    }
-
     /// nil before HELLO.
     package private(set) var hello: Hello?
     package private(set) var maps = SortedTable<MemoryMap>()
     package private(set) var mappedBytes: UInt64 = 0
     package private(set) var vsmmus = SortedTable<VSMMU>()
     package private(set) var contexts = SortedTable<Context>()
-    package private(set) var subscription: Subscription?
+    /// Those of one vSMMU, and, as that of ``VSMMUID/every``, the one of all vSMMUs that have none of their own.
+    package private(set) var subscriptions = SortedTable<Subscription>()
     /// Of the next vSMMU: no number is used twice.
     package private(set) var nextVSMMU: UInt32 = 1
-    /// Of the next record.
-    package private(set) var nextSequence = EventSequence(0)
     package private(set) var ended = false
 
     package init() {}
@@ -107,9 +100,9 @@ extension SessionState {
         case .installed(let key, let ste, let installation, let illegal):
             modify(key) { ($0.ste, $0.installed, $0.illegal) = (ste, installation, illegal) }
         case .health(let key, let health): modify(key) { $0.health = health }
-        case .subscribed(let new): subscription = new
-        case .unsubscribed: subscription = nil
-        case .numbered(let next): nextSequence = next
+        case .subscribed(let new): subscriptions.insert(new)
+        case .unsubscribed(let id): subscriptions.remove(id)
+        case .numbered(let id, let next): modify(id) { $0.nextSequence = next }
         case .ended: ended = true
         }
     }

@@ -2,12 +2,14 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <linux/aio_abi.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +58,39 @@ int clinux_eventfd_signal(int fd) {
     if (write(fd, &one, sizeof one) < 0 && errno != EAGAIN)
         return -errno;
     return 0;
+}
+
+int clinux_eventfd_signal_if_room(int fd) {
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    int ready = poll(&room, 1, 0);
+    if (ready < 0)
+        return errno == EINTR ? clinux_eventfd_signal(fd) : -errno;
+    return ready == 0 || (room.revents & POLLOUT) == 0 ? 0 : clinux_eventfd_signal(fd);
+}
+
+int clinux_signaller_open(uint64_t *context) {
+    aio_context_t made = 0;
+    if (syscall(SYS_io_setup, 1, &made) < 0)
+        return -errno;
+    *context = made;
+    return 0;
+}
+
+int clinux_signaller_signal(uint64_t context, int ready, int eventfd) {
+    struct iocb operation = {
+        .aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = (uint32_t)ready, .aio_buf = POLLOUT,
+        .aio_flags = IOCB_FLAG_RESFD, .aio_resfd = (uint32_t)eventfd};
+    struct iocb *operations[] = {&operation};
+    /* What is ready already ends within the call; its result is taken out, so that there is room for the next. */
+    if (syscall(SYS_io_submit, (aio_context_t)context, 1, operations) < 0)
+        return -errno;
+    struct io_event result;
+    struct timespec none = {0};
+    return syscall(SYS_io_getevents, (aio_context_t)context, 1, 1, &result, &none) < 0 ? -errno : 0;
+}
+
+int clinux_signaller_close(uint64_t context) {
+    return syscall(SYS_io_destroy, (aio_context_t)context) < 0 ? -errno : 0;
 }
 
 static int64_t take(int fd) {

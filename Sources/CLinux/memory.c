@@ -44,13 +44,14 @@ enum clinux_file_kind clinux_kind_of_file(uint32_t mode, uint64_t file_system) {
 int clinux_file_inspect(int fd, struct clinux_file *file) {
     struct stat status;
     struct statfs system;
+    /* Before the size: what is sealed by then is as large as it is found to be, ever after. */
+    int seals = fcntl(fd, F_GET_SEALS);
     int mode = fcntl(fd, F_GETFL);
     if (mode < 0 || fstat(fd, &status) < 0 || fstatfs(fd, &system) < 0)
         return -errno;
     memset(file, 0, sizeof *file);
     file->size = status.st_size < 0 ? 0 : (uint64_t)status.st_size;
     file->kind = clinux_kind_of_file((uint32_t)status.st_mode, (uint64_t)system.f_type);
-    int seals = fcntl(fd, F_GET_SEALS);
     file->seals = seals < 0 ? 0 : (uint32_t)seals;
     int access = mode & O_ACCMODE;
     /* A descriptor opened with O_PATH can do neither. */
@@ -68,6 +69,11 @@ int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **add
 }
 
 int clinux_unmap(void *address, size_t length) { return result(munmap(address, length)); }
+
+/* Words of memory that is nobody's object: the builtins take any, C11's functions only _Atomic ones. */
+uint32_t clinux_load_acquire(const void *word) { return __atomic_load_n((const uint32_t *)word, __ATOMIC_ACQUIRE); }
+
+void clinux_store_release(void *word, uint32_t value) { __atomic_store_n((uint32_t *)word, value, __ATOMIC_RELEASE); }
 
 int clinux_close(int fd) { return result(close(fd)); }
 

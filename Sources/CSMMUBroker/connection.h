@@ -9,7 +9,7 @@
 #endif
 
 /* Descriptors that one request may send. */
-#define SMMU_BROKER_MAXIMUM_FDS 2u
+#define SMMU_BROKER_MAXIMUM_FDS 4u
 
 /* A request to be sent, and what its reply may be. */
 struct smmu_broker_exchange {

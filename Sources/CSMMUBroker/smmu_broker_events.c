@@ -72,6 +72,33 @@ uint32_t smmu_broker_first_new(const struct smmu_broker_events *events, uint64_t
     return seen < events->header.count ? (uint32_t)seen : events->header.count;
 }
 
+/* ---- A shared queue ---------------------------------------------------------------------------------------------- */
+
+int smmu_broker_take_events(
+    struct smmu_broker_event_ring *ring, struct smmu_broker_event_record *records, uint32_t capacity) {
+    if (ring->log2 < 1 || ring->log2 > MAXIMUM_QUEUE_LOG2 || capacity > INT32_MAX)
+        return -EINVAL;
+    uint32_t size = 1u << ring->log2;
+    uint32_t mask = 2 * size - 1;
+    uint32_t *registers = ring->registers;
+    uint32_t prod = __atomic_load_n(&registers[0], __ATOMIC_ACQUIRE);
+    uint32_t waiting = (prod - ring->cons) & mask;
+    if (waiting > size)
+        return -EPROTO;
+    uint32_t count = waiting < capacity ? waiting : capacity;
+    const unsigned char *slots = ring->records;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = (ring->cons + i) & (size - 1);
+        memcpy(records[i].words, slots + (size_t)slot * RECORD_BYTES, RECORD_BYTES);
+    }
+    ring->lost = ((prod ^ ring->cons) & OVERFLOW_FLAG) != 0;
+    if (count > 0 || ring->lost) {
+        ring->cons = (prod & OVERFLOW_FLAG) | ((ring->cons + count) & mask);
+        __atomic_store_n(&registers[1], ring->cons, __ATOMIC_RELEASE);
+    }
+    return (int)count;
+}
+
 /* ---- The guest's event queue ------------------------------------------------------------------------------------- */
 
 /* A queue's size and place. */

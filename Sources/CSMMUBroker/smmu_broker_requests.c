@@ -245,13 +245,15 @@ int smmu_broker_client_events_subscribe_socket(struct smmu_broker_client *client
 }
 
 int smmu_broker_client_events_subscribe_queue(
-    struct smmu_broker_client *client, uint32_t vsmmu, int memory_fd, int signal_fd, uint64_t base, uint32_t log2) {
+    struct smmu_broker_client *client, uint32_t vsmmu, const struct smmu_broker_shared_queue *queue) {
     struct smmu_broker_events_subscribe request = {
-        .delivery = SMMU_BROKER_DELIVERY_QUEUE, .vsmmu = vsmmu, .queue_base = base, .queue_log2 = log2};
+        .delivery = SMMU_BROKER_DELIVERY_QUEUE, .vsmmu = vsmmu, .queue_base = queue->base,
+        .queue_registers = queue->registers, .queue_log2 = queue->log2};
     struct smmu_broker_exchange exchange = EXCHANGE(request, SMMU_BROKER_EVENTS_SUBSCRIBE, 0);
-    const int fds[SMMU_BROKER_MAXIMUM_FDS] = {memory_fd, signal_fd};
+    const int fds[SMMU_BROKER_MAXIMUM_FDS] = {
+        queue->records_fd, queue->registers_fd, queue->signal_fd, queue->notices_fd};
     exchange.fds = fds;
-    exchange.fd_count = 2;
+    exchange.fd_count = queue->notices_fd < 0 ? 3 : 4;
     return plain(client, &exchange);
 }
 

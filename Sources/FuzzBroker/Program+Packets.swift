@@ -61,7 +61,7 @@ extension Program {
         if type == .eventsSubscribe {
             packet.append(UInt32(1))
             packet.append(chance(in: 4) ? vsmmu() : VSMMUID.every.rawValue)
-            packet.append(words: [0, 0])
+            packet.append(words: [0, 0, 0])
             return
         }
         packet.append(vsmmu())

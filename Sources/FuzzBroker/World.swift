@@ -19,8 +19,8 @@ final class World {
     private var cookie: UInt64 = 0
     private var now = Instant(nanoseconds: 1)
     private var reply = [UInt8](repeating: 0, count: Limits.packet)
-    /// Of the next record that is delivered, or counted as lost.
-    private var nextSequence: UInt64 = 0
+    /// Of each vSMMU's next record that is delivered, or counted as lost.
+    private var nextSequences: [VSMMUID: UInt64] = [:]
 
     /// nil when the host has no memory for it.
     init?() {
@@ -81,7 +81,7 @@ final class World {
         switch program.below(16) {
         case 0: _ = session.readSource(of: VSMMUID(program.vsmmu()), at: now)
         case 1: deliver(program.below(20))
-        case 2: session.subscriberGone()
+        case 2: session.sockets.first.map(session.subscriberGone)
         case 3: _ = session.quarantine(Self.name(program.device()), at: now)
         case 4: _ = session.release(Self.name(program.device()), at: now)
         case 5: _ = session.timeout(at: now)
@@ -113,7 +113,7 @@ final class World {
         let answer = session.handle(
             // SAFETY: as above.
             unsafe packet.span.bytes, files: files, descriptorsTruncated: truncated, at: now, reply: &room)
-        for (index, file) in files.enumerated() where !(index == 0 ? answer.keepsFirst : answer.keepsSecond) {
+        for file in files where !answer.keepsFiles {
             descriptors.remove(file.resource.rawValue)
         }
         check(answer, to: packet)
@@ -133,14 +133,17 @@ final class World {
     }
 
     private func deliver(_ packets: Int) {
-        for _ in 0..<packets {
-            var slots = reply.mutableSpan
-            // SAFETY: as above.
-            var room = unsafe slots.mutableBytes
-            let size = session.nextDelivery(into: &room)
-            if size == 0 { return }
-            check(delivery: size)
-            session.delivered()
+        session.fillQueues(at: now)
+        for socket in session.sockets {
+            for _ in 0..<packets {
+                var slots = reply.mutableSpan
+                // SAFETY: as above.
+                var room = unsafe slots.mutableBytes
+                let size = session.nextDelivery(to: socket, into: &room)
+                if size == 0 { break }
+                check(delivery: size)
+                session.delivered()
+            }
         }
     }
 
@@ -173,7 +176,7 @@ final class World {
         switch decoded.body {
         case .refused(let refusal):
             FuzzBroker.require(!refusal.text.isEmpty && refusal.reason != Reason.none, "P8: why it is refused")
-            FuzzBroker.require(!answer.keepsFirst && !answer.keepsSecond, "P5: descriptors of a refused request")
+            FuzzBroker.require(!answer.keepsFiles, "P5: descriptors of a refused request")
         case .access(let access, _): check(access)
         case .msiDoorbell(let doorbell): doorbells.insert(doorbell.base.rawValue)
         default: break
@@ -198,16 +201,31 @@ final class World {
         guard let message = try? EventMessage(decoding: unsafe reply.span.bytes.extracting(0..<size)) else {
             return FuzzBroker.require(false, "P26: an event packet that is none")
         }
-        let sequence = message.header.sequence.rawValue
-        FuzzBroker.require(sequence >= nextSequence, "P26: \(sequence) comes after \(nextSequence)")
+        let (vsmmu, sequence) = (message.header.vsmmu, message.header.sequence.rawValue)
+        let next = nextSequences[vsmmu, default: 0]
+        FuzzBroker.require(sequence == next, "P26: \(sequence) comes after \(next)")
         switch message.body {
-        case .events(let records): nextSequence = sequence + UInt64(records.count)
-        case .lost(let notice): nextSequence = sequence + notice.count
+        case .events(let records): nextSequences[vsmmu] = sequence + UInt64(records.count)
+        case .lost(let notice): nextSequences[vsmmu] = sequence + notice.count
         default: break
         }
     }
 
+    private func checkLedgers() {
+        let counters = session.counters
+        var waiting: UInt64 = 0
+        for number in 0...64 {
+            guard let ledger = session.eventLedger(of: VSMMUID(UInt32(number))) else { continue }
+            FuzzBroker.require(ledger.isBalanced, "I5: \(ledger) of vSMMU \(number)")
+            waiting += ledger.waiting
+        }
+        if session.state.nextVSMMU <= 64 {
+            FuzzBroker.require(waiting == counters.eventsWaiting, "I5: \(waiting) wait, and \(counters)")
+        }
+    }
+
     private func checkState() {
+        checkLedgers()
         let state = session.state
         FuzzBroker.require(state == ledger.state, "I7: the changes make the state")
         let sum = state.maps.indices.reduce(0) { $0 + state.maps[$1].size }

@@ -12,8 +12,8 @@ final class EventInbox {
     private(set) var lost: UInt64 = 0
 
     private let receiver: EventReceiver
-    /// The number of the next record; those before it have come already.
-    private var next = EventSequence(0)
+    /// The number of each vSMMU's next record; those before it have come already.
+    private var nextNumbers: [VSMMUID: UInt64] = [:]
 
     /// Subscribes to all events of a session.
     init(of session: ReplaySession) throws(ReplayError) { receiver = try session.subscribe() }
@@ -57,16 +57,18 @@ final class EventInbox {
     private static let advice = "Look into the broker's journal, and whether it still runs."
 
     private func take(_ delivery: EventReceiver.Delivery) {
+        let (vsmmu, first) = (delivery.header.vsmmu, delivery.header.sequence.rawValue)
+        let next = nextNumbers[vsmmu, default: 0]
         switch delivery.content {
         case .events(let records):
-            let known = next.rawValue &- min(next.rawValue, delivery.header.sequence.rawValue)
+            let known = next &- min(next, first)
             for record in records.dropFirst(Int(clamping: known)) {
                 if record.stage2 { stage2Records += 1 } else { self.records.append(record) }
             }
-            next = max(next, EventSequence(delivery.header.sequence.rawValue &+ UInt64(records.count)))
+            nextNumbers[vsmmu] = max(next, first &+ UInt64(records.count))
         case .lost(let notice):
             lost += notice.count
-            next = max(next, EventSequence(delivery.header.sequence.rawValue &+ notice.count))
+            nextNumbers[vsmmu] = max(next, first &+ notice.count)
         case .health, .deviceGone, .epoch: break
         }
     }

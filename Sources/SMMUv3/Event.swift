@@ -65,7 +65,7 @@ extension EventID {
 }
 
 /// An event record: 32 bytes, four little-endian words (IHI 0070, 7.3). The words are the value; fields are views.
-public struct EventRecord: Hashable, Sendable {
+public struct EventRecord: Hashable, Sendable, BitwiseCopyable {
     public var words: SIMD4<UInt64>
 
     @inlinable public init(words: SIMD4<UInt64> = .zero) { self.words = words }

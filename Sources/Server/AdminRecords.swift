@@ -32,6 +32,7 @@ extension AdminCounters {
         (resynchronizations, hostFailures) = (counters.resynchronizations, counters.hostFailures)
         (events, eventsDelivered) = (counters.events, counters.eventsDelivered)
         (eventsLost, journalSuppressed) = (counters.eventsLost, counters.journalSuppressed)
+        (eventsDiscarded, eventsOutdated) = (counters.eventsDiscarded, counters.eventsOutdated)
     }
 }
 

@@ -44,7 +44,7 @@ final class Connection {
                 session.handle(bytes, files: files, descriptorsTruncated: truncated, at: now, reply: &reply)
             }
         }
-        for index in files.indices where !answer.keeps(index) { descriptors.remove(files[index].resource.rawValue) }
+        if !answer.keepsFiles { for file in files { descriptors.remove(file.resource.rawValue) } }
         unsent = answer
         return .answered(answer.effects)
     }
@@ -64,16 +64,5 @@ final class Connection {
             unsent = nil
         }
         return sent
-    }
-}
-
-extension Session.Answer {
-    /// Whether the session keeps the packet's descriptor of this index.
-    fileprivate func keeps(_ index: Int) -> Bool {
-        switch index {
-        case 0: keepsFirst
-        case 1: keepsSecond
-        default: false
-        }
     }
 }

@@ -3,8 +3,9 @@ import EventLoop
 import LinuxSystem
 import Wire
 
-/// The way of a session's events: from the descriptors that announce them, through the owner's ring in the session, into
-/// the owner's socket (P25). A socket that is full stops the reading of sources, and nothing else.
+/// The way of a session's events: from the descriptors that announce them, through the rings in the session, into the
+/// owner's sockets and shared queues (P25). One that is full stops the reading of the sources that go there, and nothing
+/// else.
 final class EventDelivery {
     private final class Source {
         let id: Session.EventSource
@@ -21,6 +22,7 @@ final class EventDelivery {
             self.fd = fd
         }
 
+        /// Changes nothing when it is so already.
         func read(_ reads: Bool) { watch.wait(for: reads ? .readable : .none) }
     }
 
@@ -51,12 +53,11 @@ final class EventDelivery {
     private let loop: EventLoop
     private let packet: PrivatePages
     private var sources: [Source] = []
-    private var subscriber: Subscriber?
-    private var readsSources = true
+    private var subscribers: [Subscriber] = []
 
-    /// What to do when a source, or the subscriber's socket, is ready.
+    /// What to do when a source, or a subscriber's socket, is ready.
     var sourceReady: (VSMMUID) -> Void = { _ in }
-    var subscriberReady: (Readiness) -> Void = { _ in }
+    var subscriberReady: (ResourceID, Readiness) -> Void = { _, _ in }
 
     init(_ session: Session, _ descriptors: DescriptorTable, on loop: EventLoop) throws(Errno) {
         (self.session, self.descriptors, self.loop) = (session, descriptors, loop)
@@ -71,71 +72,94 @@ final class EventDelivery {
         for id in wanted where !sources.contains(where: { $0.id == id }) { sources.append(try source(id)) }
     }
 
-    /// Watches the subscriber that the session has now. Throws as above.
-    func followSubscription() throws(Errno) {
-        let wanted = session.subscription
-        if wanted == subscriber?.id { return }
-        subscriber = nil
-        guard let wanted else { return }
-        let fd = try descriptors.duplicate(wanted.rawValue)
-        subscriber = try Subscriber(wanted, fd, on: loop) { [unowned self] readiness in subscriberReady(readiness) }
+    /// Watches the subscribers that the session has now. Throws as above.
+    func followSubscriptions() throws(Errno) {
+        let wanted = session.sockets
+        subscribers.removeAll { !wanted.contains($0.id) }
+        for id in wanted where !subscribers.contains(where: { $0.id == id }) {
+            let fd = try descriptors.duplicate(id.rawValue)
+            subscribers.append(
+                try Subscriber(id, fd, on: loop) { [unowned self] readiness in subscriberReady(id, readiness) })
+        }
     }
 
     private func source(_ id: Session.EventSource) throws(Errno) -> Source {
         let fd = try descriptors.duplicate(id.descriptor.rawValue)
         // Called directly: each object in between is one more to be counted for each event.
         let source = try Source(id, fd, on: loop) { [ready = sourceReady] _ in ready(id.vsmmu) }
-        source.read(readsSources)
+        source.read(session.hasRoomForEvents(of: id.vsmmu))
         return source
     }
 
-    /// Moves what a source has into the owner's ring.
+    /// Moves what a source has into its vSMMU's ring.
     func read(_ vsmmu: VSMMUID, at now: Instant) -> Session.Effects {
         let effects = session.readSource(of: vsmmu, at: now)
         adjustReading()
         return effects
     }
 
-    /// Hands the owner what its socket takes. With more left than one turn allows, the socket's room calls again.
+    /// Hands the owner what its queues and sockets take. With more left for a socket than one turn allows, the socket's
+    /// room calls again; a queue takes all at once, or the session's deadline does.
     func deliver() {
-        guard let subscriber else { return }
-        let outcome = send(Self.packetsInTurn, to: subscriber)
-        if case .gone = outcome { return dropSubscriber() }
-        subscriber.waitForRoom(outcome == .more)
+        let now = Instant(loop.now)
+        session.fillQueues(at: now)
+        if subscribers.isEmpty { return adjustReading() }
+        if sendInTurn() { session.fillQueues(at: now) }
         adjustReading()
     }
 
-    /// Hands the owner what its socket takes, once and for all: reads the sources too, because nobody will again.
+    /// Sends each socket its share of a turn; true: something has been sent, behind which there may be more for a queue.
+    private func sendInTurn() -> Bool {
+        var hasSent = false
+        var gone: [ResourceID] = []
+        for subscriber in subscribers {
+            let (outcome, sent) = send(Self.packetsInTurn, to: subscriber)
+            if sent > 0 { hasSent = true }
+            if case .gone = outcome { gone.append(subscriber.id) } else { subscriber.waitForRoom(outcome == .more) }
+        }
+        for id in gone { dropSubscriber(id) }
+        // What they did not take may go to another now.
+        if !gone.isEmpty { for subscriber in subscribers { subscriber.waitForRoom(true) } }
+        return hasSent
+    }
+
+    /// Hands the owner what its queues and sockets take, once and for all: reads the sources too, because nobody will
+    /// again.
     func flush() {
-        guard let subscriber else { return }
-        // Each round either empties the ring or ends this; a device that faults for ever does not keep it going for ever.
+        // Each round either empties the rings or ends this; a device that faults for ever does not keep it going for ever.
         for _ in 0..<Self.flushRounds {
             for source in sources { _ = session.readSource(of: source.id.vsmmu, at: Instant(loop.now)) }
-            if send(.max, to: subscriber) != .empty { return }
+            session.fillQueues(at: Instant(loop.now))
+            var isDone = true
+            for subscriber in subscribers {
+                let (outcome, sent) = send(.max, to: subscriber)
+                if outcome == .empty, sent > 0 { isDone = false }
+            }
+            if isDone { return }
         }
     }
 
     private enum Outcome { case empty, more, gone }
 
-    private func send(_ packets: Int, to subscriber: Subscriber) -> Outcome {
+    private func send(_ packets: Int, to subscriber: Subscriber) -> (outcome: Outcome, sent: Int) {
         var sent = 0
         while true {
-            let count = packet.write { bytes in session.nextDelivery(into: &bytes) }
-            if count == 0 { return .empty }
-            if sent == packets { return .more }
+            let count = packet.write { bytes in session.nextDelivery(to: subscriber.id, into: &bytes) }
+            if count == 0 { return (.empty, sent) }
+            if sent == packets { return (.more, sent) }
             do throws(Errno) {
                 let taken = try packet.read(count) { bytes throws(Errno) in try subscriber.socket.send(bytes) }
-                if !taken { return .more }
-            } catch { return .gone }
+                if !taken { return (.more, sent) }
+            } catch { return (.gone, sent) }
             session.delivered()
             sent += 1
         }
     }
 
-    /// The owner has closed its socket, or it takes no packet ever: what is in the ring waits for another.
-    func dropSubscriber() {
-        subscriber = nil
-        session.subscriberGone()
+    /// The owner has closed its socket, or it takes no packet ever: what is for it waits for another.
+    func dropSubscriber(_ id: ResourceID) {
+        subscribers.removeAll { $0.id == id }
+        session.subscriberGone(id)
         adjustReading()
     }
 
@@ -145,14 +169,11 @@ final class EventDelivery {
     /// Lets go of everything, before the session's descriptors are closed.
     func close() {
         sources = []
-        subscriber = nil
+        subscribers = []
     }
 
     private func adjustReading() {
-        let reads = session.hasRoomForEvents
-        if reads == readsSources { return }
-        readsSources = reads
-        for source in sources { source.read(reads) }
+        for source in sources { source.read(session.hasRoomForEvents(of: source.id.vsmmu)) }
     }
 }
 

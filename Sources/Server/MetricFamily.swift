@@ -57,6 +57,8 @@ struct MetricFamily {
         "resynchronizations": "vSMMUs invalidated as a whole after a failure.",
         "host_failures": "Calls of the host that failed.", "events": "Event records read from the sources.",
         "events_delivered": "Event records handed to VMMs.", "events_lost": "Event records lost by the sources.",
+        "events_discarded": "Event records lost at a reset, with a vSMMU, or with a session.",
+        "events_outdated": "Event records of before a reset that were kept out of a shared queue.",
         "journal_suppressed": "Event records kept out of the journal by the rate limit.",
     ]
 

@@ -27,7 +27,8 @@ extension MetricFamily {
     static func faults(_ totals: SeenTotals, _ flow: FaultFlow) -> [MetricFamily] {
         let (faults, counters, monitors) = (totals.faults, totals.counters, flow.allMonitors)
         let losses: [(place: String, reason: String, count: UInt64)] = [
-            ("source", "overflow", counters.eventsLost), ("monitor", "slow", monitors.lost),
+            ("source", "overflow", counters.eventsLost), ("owner", "discarded", counters.eventsDiscarded),
+            ("owner", "outdated", counters.eventsOutdated), ("monitor", "slow", monitors.lost),
             ("monitor", "ended", monitors.abandoned), ("journal", "rate-limit", counters.journalSuppressed),
             ("journal", "overflow", flow.journal.faults),
         ]

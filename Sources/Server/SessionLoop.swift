@@ -47,12 +47,12 @@ final class SessionLoop {
             Session.Context(
                 id: owner.id, peer: owner.peer, grant: grant, epoch: setup.epoch, directory: setup.directory,
                 backend: setup.makeBackend(descriptors), observer: setup.makeObserver(owner.id, owner.peer),
-                journalLimit: setup.configuration.journalLimit))
+                journalLimit: setup.configuration.journalLimit, queues: SharedEventQueues(descriptors)))
         connection = try Connection(socket)
         delivery = try EventDelivery(session, descriptors, on: loop)
         client = try Watch(connection.descriptor, for: .readable, on: loop) { [unowned self] in clientReady($0) }
         delivery.sourceReady = { [unowned self] in sourceReady($0) }
-        delivery.subscriberReady = { [unowned self] in subscriberReady($0) }
+        delivery.subscriberReady = { [unowned self] in subscriberReady($0, $1) }
         let address = SessionAddress(self)
         (self.address, loop.owner) = (address, address)
         if case .policy = owner.grant { expectHello() }
@@ -131,14 +131,13 @@ final class SessionLoop {
         endTurn()
     }
 
-    private func subscriberReady(_ readiness: Readiness) {
+    private func subscriberReady(_ socket: ResourceID, _ readiness: Readiness) {
         _ = beginTurn()
         if readiness.contains(.hangup) || readiness.contains(.error) {
-            delivery.dropSubscriber()
-        } else {
-            delivery.deliver()
+            delivery.dropSubscriber(socket)
         }
-        settle(.discarded)
+        delivery.deliver()
+        settle([.subscriptions, .discarded])
         endTurn()
     }
 
@@ -152,7 +151,7 @@ final class SessionLoop {
         } else {
             // Everything that may be due: a deadline of the session's, or a watch for which there was no room.
             let effects = session.timeout(at: now)
-            settle(effects.union(.eventSources))
+            settle(effects.union([.eventSources, .subscriptions]))
             delivery.deliver()
         }
         endTurn()
@@ -235,9 +234,7 @@ final class SessionLoop {
     /// Follows the session in what it watches, and closes what it no longer needs: in this order, because a descriptor
     /// must not be closed while it is watched.
     private func settle(_ effects: Session.Effects) {
-        if effects.contains(.eventSources) || effects.contains(.delivery) {
-            follow(sources: effects.contains(.eventSources))
-        }
+        if effects.contains(.eventSources) || effects.contains(.subscriptions) { follow() }
         if effects.contains(.discarded) { closeDiscarded() }
         if effects.contains(.contexts) { contextsChanged = true }
     }
@@ -247,10 +244,10 @@ final class SessionLoop {
         for id in session.takeDiscarded() { descriptors.remove(id.rawValue) }
     }
 
-    private func follow(sources: Bool) {
+    private func follow() {
         do {
-            if sources { try delivery.followSources() }
-            try delivery.followSubscription()
+            try delivery.followSources()
+            try delivery.followSubscriptions()
         } catch {
             // The host has no descriptor or no memory for a watch. The events wait where they are.
             setAlarm(Instant(loop.now).advanced(byMilliseconds: 1000))

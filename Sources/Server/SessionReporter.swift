@@ -75,7 +75,7 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .slowCall, .handedBack, .ended: break
+        case .slowCall, .handedBack, .discardedEvents, .ended: break
         }
         queue.push(.notice(entry))
     }
@@ -88,6 +88,8 @@ extension SessionReporter {
             "A stalled transaction of device \(device) was aborted: VM \(vm) did not answer it in time."
         case .slowCall(let name, let milliseconds):
             "\(name) took \(milliseconds) ms for VM \(vm): the host, or a device behind the same SMMU, is slow."
+        case .discardedEvents(let vsmmu, let count):
+            "VM \(vm) had left \(count) fault records of vSMMU \(vsmmu) untaken when that was reset or went: it does not have them."
         case .handedBack(let device):
             "Device \(device) has been taken from VM \(vm) for the host. It is free when the VMM has closed its descriptor."
         default: nil
@@ -130,7 +132,7 @@ extension SessionReporter {
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
         case .stallTimedOut: .stallTimedOut
-        case .slowCall, .handedBack: nil
+        case .slowCall, .handedBack, .discardedEvents: nil
         case .health(let change): Self.kind(of: change.health.state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded

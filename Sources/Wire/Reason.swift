@@ -48,6 +48,7 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
     case unknownStallTag = 58
     case notOrphaned = 59
     case notSocket = 60
+    case notEventFD = 61
 
     // Commands.
     case illegalCommand = 64
@@ -103,6 +104,7 @@ package enum Reason: UInt32, Hashable, Sendable, CaseIterable {
         case .unknownStallTag: "UNKNOWN_STAG"
         case .notOrphaned: "NOT_ORPHANED"
         case .notSocket: "NOT_SOCKET"
+        case .notEventFD: "NOT_EVENTFD"
         case .illegalCommand: "ILLEGAL_COMMAND"
         case .configurationCommand: "CONFIGURATION_COMMAND"
         case .pageResponseCommand: "PAGE_RESPONSE_COMMAND"

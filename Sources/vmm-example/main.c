@@ -1,5 +1,6 @@
 /*
- * vmm-example [SOCKET [DEVICE]]: what a VMM does with smmu-broker, from HELLO to a fault in the guest's event queue.
+ * vmm-example [--shared-events] [SOCKET [DEVICE]]: what a VMM does with smmu-broker, from HELLO to a fault in the guest's
+ * event queue. With --shared-events the broker itself writes into that queue, and the VMM has no part in it.
  *
  * It plays both sides. As the guest it writes stream table, context descriptor, page tables and commands into its RAM;
  * as the VMM it tells the broker of them; and as the device of the model it reads and writes through the result.
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,6 +32,7 @@ enum { RAM_SIZE = 0x100000 };
 #define LEVEL1_TABLE (RAM_BASE + 0x4000)
 #define LEVEL2_TABLE (RAM_BASE + 0x5000)
 #define LEVEL3_TABLE (RAM_BASE + 0x6000)
+#define REGISTER_PAGE (RAM_BASE + 0x7000) /* page 1 of the SMMU, as the guest sees it: EVENTQ_PROD at 0xa8, then CONS */
 #define OLD_PAGE (RAM_BASE + 0x10000)
 #define NEW_PAGE (RAM_BASE + 0x11000)
 
@@ -40,6 +43,7 @@ enum { VSID = 8, ASID = 1 };
 static struct smmu_broker_client broker; /* too large for a stack */
 static struct smmu_broker_vsmmu_create_reply smmu;
 static unsigned char *ram;
+static int shares_events; /* --shared-events */
 
 /* ---- Telling ----------------------------------------------------------------------------------------------------- */
 
@@ -163,11 +167,39 @@ static uint64_t read_dma(char *data, uint32_t size) {
     return reply.ipa;
 }
 
-/* 1 to 3 of docs/protocol.md, "Conversation". Returns the socket to receive events from. */
+/*
+ * The guest has set EVENTQEN: from now on the broker writes events into the queue in guest RAM. With KVM `irq` would be an
+ * irqfd of the event queue's interrupt, and REGISTER_PAGE a page of the guest: then nothing of what follows here is code of
+ * the VMM's, take_interrupt least of all.
+ */
+static int share_event_queue(int ram_fd) {
+    int irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (irq < 0)
+        done(-errno, "make an eventfd");
+    struct smmu_broker_shared_queue queue = {
+        .records_fd = ram_fd, .registers_fd = ram_fd, .signal_fd = irq, .notices_fd = -1,
+        .base = EVENT_QUEUE - RAM_BASE, .registers = REGISTER_PAGE - RAM_BASE + 0xa8, .log2 = 7};
+    done(smmu_broker_client_events_subscribe_queue(&broker, smmu.vsmmu, &queue), "share the event queue");
+    return irq;
+}
+
+/* The guest's interrupt handler: takes one event out of its queue. */
+static struct smmu_broker_event_record take_interrupt(int irq) {
+    struct smmu_broker_event_record record;
+    struct smmu_broker_event_ring queue = {
+        .records = ram + (EVENT_QUEUE - RAM_BASE), .registers = ram + (REGISTER_PAGE - RAM_BASE) + 0xa8, .log2 = 7};
+    struct pollfd wait = {.fd = irq, .events = POLLIN};
+    must(poll(&wait, 1, 10000) == 1, "no interrupt came within 10 s");
+    must(smmu_broker_take_events(&queue, &record, 1) == 1 && queue.lost == 0, "the guest's queue has no event");
+    return record;
+}
+
+/* 1 to 3 of docs/protocol.md, "Conversation". Returns what says that there are events. */
 static int set_up(const char *path, const char *device, int ram_fd) {
     done(smmu_broker_connect(&broker, path), "connect");
     struct smmu_broker_hello_reply hello;
-    done(smmu_broker_client_hello(&broker, "vmm-example", SMMU_BROKER_FEATURE_MODEL, &hello), "say hello");
+    uint64_t wanted = SMMU_BROKER_FEATURE_MODEL | SMMU_BROKER_FEATURE_SHARED_EVENTS;
+    done(smmu_broker_client_hello(&broker, "vmm-example", wanted, &hello), "say hello");
     must((hello.features & SMMU_BROKER_FEATURE_MODEL) != 0, "the broker's devices are no model, so nothing can do DMA");
     printf("connected    version %" PRIu32 ", up to %" PRIu32 " contexts\n", hello.version, hello.maximum_contexts);
 
@@ -184,10 +216,12 @@ static int set_up(const char *path, const char *device, int ram_fd) {
     int vfio = -1; /* the model has none; with iommufd this is the vfio device, and the VMM's to close */
     int events[2];
     done(smmu_broker_client_device_attach(&broker, smmu.vsmmu, VSID, device, &attached, &vfio), "attach the device");
+    printf("device       %s as StreamID %d\n", device, VSID);
+    if (shares_events)
+        return share_event_queue(ram_fd);
     done(smmu_broker_event_sockets(events), "make event sockets");
     done(smmu_broker_client_events_subscribe_socket(&broker, smmu.vsmmu, events[1]), "subscribe to events");
     close(events[1]);
-    printf("device       %s as StreamID %d, events subscribed\n", device, VSID);
     return events[0];
 }
 
@@ -225,16 +259,22 @@ static void fault(int events) {
     struct smmu_broker_access_reply reply;
     int moved = smmu_broker_client_dma_read(&broker, smmu.vsmmu, VSID, UNMAPPED, 0, 0, data, sizeof data, &reply);
     must(done(moved, "read") == 0 && reply.stage1 == SMMU_BROKER_OUTCOME_FAULT, "an unmapped page is read");
-    struct smmu_broker_event_record record = take_fault(events);
+    struct smmu_broker_event_record record = shares_events ? take_interrupt(events) : take_fault(events);
     must(memcmp(record.words, reply.event, sizeof record.words) == 0, "the guest has another event than there was");
     must((record.words[0] & 0xff) == 0x10 && record.words[0] >> 32 == VSID && record.words[2] == UNMAPPED,
         "the event is not F_TRANSLATION of this address");
-    printf("fault        F_TRANSLATION of StreamID %d at 0x%" PRIx64 ", in the guest's event queue\n", VSID, UNMAPPED);
+    printf("fault        F_TRANSLATION of StreamID %d at 0x%" PRIx64 ", %s the guest's event queue\n", VSID, UNMAPPED,
+        shares_events ? "written by the broker into" : "in");
 }
 
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--shared-events") == 0) {
+        shares_events = 1;
+        argc--;
+        argv++;
+    }
     if (argc > 3 || (argc > 1 && argv[1][0] == '-')) {
-        fprintf(stderr, "usage: vmm-example [SOCKET [DEVICE]]\n");
+        fprintf(stderr, "usage: vmm-example [--shared-events] [SOCKET [DEVICE]]\n");
         return 64;
     }
     int ram_fd = make_ram();

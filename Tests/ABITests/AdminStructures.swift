@@ -22,6 +22,8 @@ extension Structure {
                 member(\smmu_broker_admin_counters.events_delivered, AdminCounters.Layout.eventsDelivered),
                 member(\smmu_broker_admin_counters.events_lost, AdminCounters.Layout.eventsLost),
                 member(\smmu_broker_admin_counters.journal_suppressed, AdminCounters.Layout.journalSuppressed),
+                member(\smmu_broker_admin_counters.events_discarded, AdminCounters.Layout.eventsDiscarded),
+                member(\smmu_broker_admin_counters.events_outdated, AdminCounters.Layout.eventsOutdated),
             ]),
         Structure(
             "admin_session", smmu_broker_admin_session.self, AdminSession.byteCount,

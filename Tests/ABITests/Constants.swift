@@ -87,6 +87,7 @@ extension Constant {
         Constant("REASON_UNKNOWN_STAG", SMMU_BROKER_REASON_UNKNOWN_STAG.rawValue, Reason.unknownStallTag.rawValue),
         Constant("REASON_NOT_ORPHANED", SMMU_BROKER_REASON_NOT_ORPHANED.rawValue, Reason.notOrphaned.rawValue),
         Constant("REASON_NOT_SOCKET", SMMU_BROKER_REASON_NOT_SOCKET.rawValue, Reason.notSocket.rawValue),
+        Constant("REASON_NOT_EVENTFD", SMMU_BROKER_REASON_NOT_EVENTFD.rawValue, Reason.notEventFD.rawValue),
         Constant("REASON_ILLEGAL_COMMAND", SMMU_BROKER_REASON_ILLEGAL_COMMAND.rawValue, Reason.illegalCommand.rawValue),
         Constant(
             "REASON_CONFIGURATION_COMMAND", SMMU_BROKER_REASON_CONFIGURATION_COMMAND.rawValue,

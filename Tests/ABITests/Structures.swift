@@ -156,6 +156,8 @@ extension Structure {
                 member(\smmu_broker_events_subscribe.delivery, EventsSubscribeRequest.Layout.delivery),
                 member(\smmu_broker_events_subscribe.vsmmu, EventsSubscribeRequest.Layout.vsmmu),
                 member(\smmu_broker_events_subscribe.queue_base, EventsSubscribeRequest.Layout.queueBase),
+                member(
+                    \smmu_broker_events_subscribe.queue_registers, EventsSubscribeRequest.Layout.queueRegisters),
                 member(\smmu_broker_events_subscribe.queue_log2, EventsSubscribeRequest.Layout.queueLog2),
                 member(\smmu_broker_events_subscribe.reserved, EventsSubscribeRequest.Layout.reserved),
             ]),

@@ -46,7 +46,7 @@ struct ConversationTests {
         let harness = try Harness.ready()
         let before = harness.session.state
         #expect(try harness.map(size: 4097).reason == .notAligned)
-        #expect(!harness.answer.keepsFirst && harness.answer.descriptor == nil)
+        #expect(!harness.answer.keepsFiles && harness.answer.descriptor == nil)
         #expect(harness.session.state == before && harness.backend.calls.isEmpty)
         let reply = try harness.send(
             MemoryUnmapRequest(ipa: IPA(0), size: 4096),

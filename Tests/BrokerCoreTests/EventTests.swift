@@ -51,7 +51,7 @@ struct EventTests {
     func backPressure() throws {
         let harness = try Harness.translating()
         harness.backend.source[first] = records(0..<3000)
-        while harness.session.hasRoomForEvents { _ = read(harness) }
+        while harness.session.hasRoomForEvents(of: first) { _ = read(harness) }
         #expect(harness.backend.source[first]?.count == 3000 - EventRing.capacity)
         #expect(read(harness) == [])
         try harness.subscribe()
@@ -74,13 +74,13 @@ struct EventTests {
         _ = read(harness)
         #expect(try harness.nextDelivery()?.1 == records(0..<3))
         #expect(try harness.nextDelivery()?.1 == records(0..<3))
-        harness.session.subscriberGone()
-        #expect(harness.session.subscription == nil && harness.session.takeDiscarded() == [socket])
+        harness.session.subscriberGone(socket)
+        #expect(harness.session.sockets.isEmpty && harness.session.takeDiscarded() == [socket])
         #expect(try harness.nextDelivery() == nil)
         let next = try harness.subscribe()
         #expect(try harness.nextDelivery()?.1 == records(0..<3))
         let third = try harness.subscribe()
-        #expect(harness.session.takeDiscarded() == [next] && harness.session.subscription == third)
+        #expect(harness.session.takeDiscarded() == [next] && harness.session.sockets == [third])
         #expect(try harness.nextDelivery()?.1 == records(0..<3))
     }
 
@@ -96,22 +96,60 @@ struct EventTests {
         #expect(all.map(\.1) == [records(0..<2), [], records(7..<9)])
         #expect(all.map(\.0.header.sequence.rawValue) == [0, 2, 7])
         #expect(all[1].0.body == .lost(LossNotice(count: 5, place: .kernelQueue)))
-        #expect(harness.session.counters.eventsLost == 5 && harness.session.state.nextSequence == EventSequence(9))
+        #expect(
+            harness.session.counters.eventsLost == 5 && harness.session.state.vsmmus[0].nextSequence == EventSequence(9)
+        )
         #expect(harness.observer.notices.contains(.lostEvents(vsmmu: first, count: 5)))
     }
 
-    @Test("A subscription of one vSMMU: records of others use up numbers and are not sent")
-    func filter() throws {
+    @Test("P26: each vSMMU has numbers of its own, and its own subscription; EVERY is for those that have none")
+    func ownSubscriptions() throws {
         let harness = try Harness.translating()
         try harness.create()
-        try harness.subscribe(second)
+        let own = try harness.subscribe(second)
         for (vsmmu, range) in [(first, 0..<2), (second, 2..<4), (first, 4..<5), (second, 5..<6)] {
             harness.backend.source[vsmmu] = records(range)
             _ = read(harness, vsmmu)
         }
+        #expect(try harness.nextDelivery(to: own)?.1 == records(2..<4) + records(5..<6))
+        harness.session.delivered()
+        #expect(try harness.nextDelivery(to: own) == nil)
+        let every = try harness.subscribe()
+        let (message, waited) = try #require(try harness.nextDelivery(to: every))
+        #expect(waited == records(0..<2) + records(4..<5))
+        #expect(message.header.vsmmu == first && message.header.sequence == EventSequence(0))
+        harness.session.delivered()
+        // Without its own, the second's go where the others go.
+        harness.session.subscriberGone(own)
+        harness.backend.source[second] = records(6..<7)
+        _ = read(harness, second)
+        #expect(try harness.nextDelivery(to: every)?.0.header.sequence == EventSequence(3))
+    }
+
+    @Test("I6: a vSMMU whose events nobody reads holds up no other's")
+    func noHeadOfLine() throws {
+        let harness = try Harness.translating()
+        try harness.create()
+        let own = try harness.subscribe(second)
+        harness.backend.source[first] = records(0..<3000)
+        _ = read(harness)
+        #expect(!harness.session.hasRoomForEvents(of: first) && harness.session.hasRoomForEvents(of: second))
+        harness.backend.source[second] = records(0..<3)
+        _ = read(harness, second)
+        #expect(try harness.nextDelivery(to: own)?.1 == records(0..<3))
+    }
+
+    @Test("One socket for several vSMMUs takes their packets in turns")
+    func turns() throws {
+        let harness = try Harness.translating()
+        try harness.create()
+        try harness.subscribe()
+        for vsmmu in [first, second] {
+            harness.backend.source[vsmmu] = records(0..<300)
+            _ = read(harness, vsmmu)
+        }
         let all = try deliverAll(harness)
-        #expect(all.map(\.1) == [records(2..<4), records(5..<6)])
-        #expect(all.map(\.0.header.sequence.rawValue) == [2, 5] && all.allSatisfy { $0.0.header.vsmmu == second })
+        #expect(all.map(\.0.header.vsmmu) == [first, second, first, second, first, second])
     }
 
     @Test("One packet has records of one vSMMU and one generation")
@@ -129,6 +167,7 @@ struct EventTests {
         let all = try deliverAll(harness)
         #expect(all.map(\.0.header.vsmmu) == [first, second, first])
         #expect(all.map(\.0.header.generation.rawValue) == [0, 0, 1])
+        #expect(all.map(\.0.header.sequence.rawValue) == [0, 0, 2])
     }
 
     @Test("What may not be subscribed")
@@ -142,10 +181,13 @@ struct EventTests {
                 files: kinds.map { ReceivedFile(resource: harness.resource(), kind: $0) }
             ).reason
         }
-        #expect(try subscribe(.queue(base: 0, log2: 4), [.shmem, .eventFD]) == .notSupported)
+        #expect(
+            try subscribe(
+                .queue(EventsSubscribeRequest.Queue(base: 0, registers: 0, log2: 4)), [.shmem, .shmem, .eventFD])
+                == .notSupported)
         #expect(try subscribe(.socket, [.shmem]) == .notSocket)
         #expect(try subscribe(.socket, [.seqPacketSocket], 9) == .unknownVSMMU)
-        #expect(harness.session.subscription == nil && !harness.answer.keepsFirst)
+        #expect(harness.session.sockets.isEmpty && !harness.answer.keepsFiles)
     }
 
     @Test("The journal's limit lets a burst through per interval and counts the rest exactly")
@@ -195,18 +237,19 @@ struct EventTests {
         let harness = try Harness.translating()
         try harness.create()
         try harness.subscribe()
-        var (made, lostMade, next) = (0, UInt64(0), UInt64(0))
+        var (made, lostMade) = (0, UInt64(0))
+        var next: [VSMMUID: UInt64] = [:]
         var (got, lostGot): ([UInt64], UInt64) = ([], 0)
         func take() throws {
             guard let (message, records) = try harness.nextDelivery() else { return }
-            // A notice of health has the next number and uses none.
-            if case .health = message.body {} else { #expect(message.header.sequence.rawValue == next, "seed \(seed)") }
+            let vsmmu = message.header.vsmmu
+            #expect(message.header.sequence.rawValue == next[vsmmu, default: 0], "seed \(seed)")
             if case .lost(let notice) = message.body {
                 lostGot += notice.count
-                next += notice.count
+                next[vsmmu, default: 0] += notice.count
             }
             got += records.map { $0.words[3] }
-            next += UInt64(records.count)
+            next[vsmmu, default: 0] += UInt64(records.count)
             harness.session.delivered()
         }
         for _ in 0..<3000 {
@@ -217,7 +260,7 @@ struct EventTests {
                 harness.backend.source[vsmmu, default: []] += records(made..<made + count)
                 made += count
             case 3:
-                if harness.session.hasRoomForEvents {
+                if harness.session.hasRoomForEvents(of: vsmmu) {
                     harness.backend.lost[vsmmu] = 3
                     lostMade += 3
                     _ = read(harness, vsmmu)

@@ -80,6 +80,24 @@ extension Harness {
         return socket
     }
 
+    /// Descriptors of a shared queue.
+    func queueFiles(notices: Bool = false) -> [ReceivedFile] {
+        func memory() -> ReceivedFile {
+            ReceivedFile(resource: resource(), kind: .shmem, size: 1 << 20, sealedAgainstShrinking: true)
+        }
+        let files = [memory(), memory(), ReceivedFile(resource: resource(), kind: .eventFD)]
+        return notices ? files + [ReceivedFile(resource: resource(), kind: .seqPacketSocket)] : files
+    }
+
+    @discardableResult
+    func subscribeQueue(_ vsmmu: UInt32 = 1, log2: UInt32 = 3, notices: Bool = false) throws -> [ResourceID] {
+        let files = queueFiles(notices: notices)
+        let queue = EventsSubscribeRequest.Queue(base: 0, registers: 0x1000, log2: log2)
+        let reply = try send(EventsSubscribeRequest(delivery: .queue(queue), vsmmu: VSMMUID(vsmmu)), files: files)
+        #expect(reply.isDone)
+        return files.map(\.resource)
+    }
+
     /// HELLO, a vSMMU, `disk` as vSID 1 and `net` as vSID 2.
     static func ready(journalLimit: JournalLimit = JournalLimit()) throws -> Harness {
         let harness = Harness(journalLimit: journalLimit)
@@ -109,12 +127,13 @@ extension Harness {
     }
 
     // SAFETY: the bytes are integers, of which any bits are some.
-    /// The next packet of the event socket, decoded; nil when there is none.
-    func nextDelivery() throws -> (EventMessage, [EventRecord])? {
+    /// The next packet for an event socket, the first if none is named, decoded; nil when there is none.
+    func nextDelivery(to socket: ResourceID? = nil) throws -> (EventMessage, [EventRecord])? {
+        guard let socket = socket ?? session.sockets.first else { return nil }
         var packet = [UInt8](repeating: 0, count: Limits.packet)
         var slots = packet.mutableSpan
         var raw = unsafe slots.mutableBytes
-        let size = session.nextDelivery(into: &raw)
+        let size = session.nextDelivery(to: socket, into: &raw)
         if size == 0 { return nil }
         let bytes = raw.bytes.extracting(0..<size)
         let message = try EventMessage(decoding: bytes)

@@ -37,14 +37,17 @@ final class Harness {
             HostDevice(name: name("virt"), smmu: smmu, streamID: StreamID(100), hasATS: true), instances: 1000)
     ]
 
-    init(grant: Grant? = Harness.grant, journalLimit: JournalLimit = JournalLimit(), directory: FakeDirectory? = nil) {
+    init(
+        grant: Grant? = Harness.grant, journalLimit: JournalLimit = JournalLimit(), directory: FakeDirectory? = nil,
+        queues: FakeEventMapper? = nil
+    ) {
         self.directory =
             directory ?? FakeDirectory(HostInventory(devices: Harness.devices, templates: Harness.templates))
         session = Session(
             Session.Context(
                 id: SessionID(1), peer: PeerIdentity(pid: 1, uid: 1000, gid: 1000), grant: grant, epoch: Epoch(77),
                 directory: self.directory, backend: backend, observer: observer, ledger: ledger,
-                journalLimit: journalLimit))
+                journalLimit: journalLimit, queues: queues))
     }
 
     func resource() -> ResourceID {

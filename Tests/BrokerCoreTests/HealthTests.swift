@@ -33,7 +33,7 @@ import Wire
             record.inputAddress = (page + UInt64(number) * step) << 12
             return record
         }
-        while harness.backend.source[first]?.isEmpty == false && harness.session.hasRoomForEvents {
+        while harness.backend.source[first]?.isEmpty == false && harness.session.hasRoomForEvents(of: first) {
             _ = harness.session.readSource(of: first, at: harness.now)
         }
     }
@@ -46,7 +46,7 @@ import Wire
     /// What the owner is told, in order.
     private func deliver(_ harness: Harness) throws -> (health: [HealthNotice], records: Int) {
         var (health, records): ([HealthNotice], Int) = ([], 0)
-        if harness.session.subscription == nil { try harness.subscribe() }
+        if harness.session.sockets.isEmpty { try harness.subscribe() }
         while let (message, some) = try harness.nextDelivery() {
             if case .health(let notice) = message.body { health.append(notice) }
             records += some.count
@@ -61,6 +61,29 @@ import Wire
 
     private func health(_ harness: Harness, _ vsid: UInt32 = 1) throws -> ContextHealth {
         try harness.context(vsid).health
+    }
+
+    @Test("A storm that a reset finds in the source is told behind the loss, as of before the reset")
+    func stormAtReset() throws {
+        let harness = try harness(.log) { $0.storm = FaultPolicy.Rate(1100, withinMilliseconds: 10_000) }
+        storm(harness, 1200)
+        #expect(try health(harness).state == .healthy)
+        #expect(try harness.reset().isDone)
+        try harness.subscribe()
+        var told: [EventMessage] = []
+        while let (message, records) = try harness.nextDelivery() {
+            if records.isEmpty { told.append(message) }
+            harness.session.delivered()
+        }
+        try #require(told.count == 2)
+        let lost = UInt64(1200 - EventRing.capacity)
+        #expect(told[0].body == .lost(LossNotice(count: lost, place: .subscriber)))
+        let reasons = HealthReasons(.eventStorm)
+        #expect(
+            told[1].body
+                == .health(
+                    HealthNotice(vsid: StreamID(1), state: .suspect, reason: .eventStorm, reasons: reasons)))
+        #expect(told[1].header.sequence == EventSequence(1200) && told[1].header.generation == Generation(0))
     }
 
     @Test("A storm makes a device suspect at its number and not before, and a calm span makes it healthy")

@@ -18,7 +18,7 @@ struct MemoryTests {
     func mapAndUnmap() throws {
         let harness = try Harness.ready()
         #expect(try harness.map(file: file()).isDone)
-        #expect(harness.answer.keepsFirst)
+        #expect(harness.answer.keepsFiles)
         #expect(harness.session.snapshot.maps == 1 && harness.session.snapshot.mappedBytes == 1 << 20)
         #expect(try harness.unmap().isDone)
         #expect(harness.answer.effects.contains(.discarded) && harness.session.takeDiscarded() == [ResourceID(7)])
@@ -55,7 +55,7 @@ struct MemoryTests {
         let reply = try harness.map(
             ipa: row.ipa, size: row.size, offset: row.offset, flags: row.flags, file: row.file)
         #expect(reply.reason == row.reason, "\(reply)")
-        #expect(harness.backend.calls.isEmpty && !harness.answer.keepsFirst)
+        #expect(harness.backend.calls.isEmpty && !harness.answer.keepsFiles)
     }
 
     @Test("A backend that maps nothing itself takes unsealed files and hugetlbfs")

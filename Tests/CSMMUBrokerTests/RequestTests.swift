@@ -43,13 +43,25 @@ struct RequestTests {
         Row(type: SMMU_BROKER_MEMORY_UNMAP, size: 32, fields: [16: 0x1000, 24: 0x2000]) { c, _ in
             unsafe smmu_broker_client_memory_unmap(c, 0x1000, 0x2000)
         },
-        Row(type: SMMU_BROKER_EVENTS_SUBSCRIBE, size: 40, descriptors: 1, fields: [16: 1, 20: 7, 24: 0, 32: 0]) {
+        Row(type: SMMU_BROKER_EVENTS_SUBSCRIBE, size: 48, descriptors: 1, fields: [16: 1, 20: 7, 24: 0, 32: 0]) {
             c, fd in unsafe smmu_broker_client_events_subscribe_socket(c, 7, fd)
         },
-        Row(type: SMMU_BROKER_EVENTS_SUBSCRIBE, size: 40, descriptors: 2, fields: [16: 2, 20: 7, 24: 0x4000, 32: 9]) {
-            c, fd in unsafe smmu_broker_client_events_subscribe_queue(c, 7, fd, fd, 0x4000, 9)
-        },
+        Row(
+            type: SMMU_BROKER_EVENTS_SUBSCRIBE, size: 48, descriptors: 3,
+            fields: [16: 2, 20: 7, 24: 0x4000, 32: 0x10a8, 40: 9]
+        ) { c, fd in unsafe subscribeQueue(c, fd, notices: -1) },
+        Row(
+            type: SMMU_BROKER_EVENTS_SUBSCRIBE, size: 48, descriptors: 4,
+            fields: [16: 2, 20: 7, 24: 0x4000, 32: 0x10a8, 40: 9]
+        ) { c, fd in unsafe subscribeQueue(c, fd, notices: fd) },
     ]
+
+    private static func subscribeQueue(_ client: Client, _ fd: Int32, notices: Int32) -> Int32 {
+        var queue = smmu_broker_shared_queue(
+            records_fd: fd, registers_fd: fd, signal_fd: fd, notices_fd: notices, base: 0x4000, registers: 0x10a8,
+            log2: 9, reserved: 0)
+        return unsafe smmu_broker_client_events_subscribe_queue(client, 7, &queue)
+    }
 
     private static let devices: [Row] = unsafe [
         Row(type: SMMU_BROKER_DEVICE_REBIND, size: 32, fields: [16: 7, 20: 9, 24: 10]) { c, _ in
@@ -97,9 +109,9 @@ struct RequestTests {
 
     private static let rows = unsafe session + devices
 
-    @Test("A request is as the protocol lays it out, and its reply ends it", arguments: 0..<17)
+    @Test("A request is as the protocol lays it out, and its reply ends it", arguments: 0..<18)
     func layout(index: Int) throws {
-        #expect(unsafe Self.rows.count == 17)
+        #expect(unsafe Self.rows.count == 18)
         let row = unsafe Self.rows[index]
         let peer = try ScriptedPeer()
         let memory = try OwnedFD.memory(named: "smmu-broker-test-request", size: 4096)

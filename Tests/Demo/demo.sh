@@ -90,6 +90,9 @@ step "A recorded Linux guest through the broker: its memory, STEs, commands, tra
 step "A VMM in C, from HELLO to a fault" \
     "$programs/vmm-example" "$work/client.sock"
 
+step "The same, with the guest's event queue in its RAM written by the broker itself" \
+    "$programs/vmm-example" --shared-events "$work/client.sock"
+
 # Monitors hear of a fault after the VMM does.
 fault_is_shown() {
     timeout -k 5 10 "$programs/smmuctl" events --faults --vm vmm-example --socket "$work/admin.sock" >"$work/events"

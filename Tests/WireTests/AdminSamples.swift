@@ -11,7 +11,8 @@ extension SplitMix64 {
         var counters = AdminCounters()
         for counter: WritableKeyPath<AdminCounters, UInt64> in [
             \.requests, \.refusals, \.batches, \.commands, \.ignoredCommands, \.stesInstalled, \.resynchronizations,
-            \.hostFailures, \.events, \.eventsDelivered, \.eventsLost, \.journalSuppressed,
+            \.hostFailures, \.events, \.eventsDelivered, \.eventsLost, \.journalSuppressed, \.eventsDiscarded,
+            \.eventsOutdated,
         ] { counters[keyPath: counter] = next() }
         return counters
     }

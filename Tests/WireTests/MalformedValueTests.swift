@@ -33,7 +33,9 @@ import Wire
         EventsSubscribeRequest(delivery: .socket, vsmmu: .every).encode(Cookie(0), into: &$0)
     }
     static let onQueue = Packet {
-        EventsSubscribeRequest(delivery: .queue(base: 0, log2: 1), vsmmu: .every).encode(Cookie(0), into: &$0)
+        EventsSubscribeRequest(
+            delivery: .queue(EventsSubscribeRequest.Queue(base: 0, registers: 8, log2: 1)), vsmmu: VSMMUID(1)
+        ).encode(Cookie(0), into: &$0)
     }
     static let response = Packet {
         PageResponseRequest(vsmmu: VSMMUID(0), vsid: StreamID(0), stag: StallTag(1), code: .retry)
@@ -151,6 +153,16 @@ import Wire
         var packet = Self.onSocket
         packet.set(EventsSubscribeRequest.Layout.queueBase, to: 1)
         #expect(MalformedRequestTests.reason(of: packet) == .reservedNotZero)
+        packet = Self.onSocket
+        packet.set(EventsSubscribeRequest.Layout.queueRegisters, to: 8)
+        #expect(MalformedRequestTests.reason(of: packet) == .reservedNotZero)
+    }
+
+    @Test("A queue is of one vSMMU") func queueOfEvery() {
+        var packet = Self.onQueue
+        #expect(MalformedRequestTests.reason(of: packet) == .none)
+        packet.set(EventsSubscribeRequest.Layout.vsmmu, to: .every)
+        #expect(MalformedRequestTests.reason(of: packet) == .badValue)
     }
 
     @Test("Memory of no size is BAD_VALUE") func noMemory() {
@@ -167,19 +179,19 @@ import Wire
     @Test("Each request has its own number of descriptors") func descriptors() throws {
         for type in RequestType.allCases {
             let request = try MalformedRequestTests.sample(type).request()
-            let right: Int
+            let right: ClosedRange<Int>
             switch request {
-            case .memoryMap: right = 1
-            case .eventsSubscribe(let subscription): right = subscription.delivery == .socket ? 1 : 2
-            default: right = 0
+            case .memoryMap: right = 1...1
+            case .eventsSubscribe(let subscription): right = subscription.delivery == .socket ? 1...1 : 3...4
+            default: right = 0...0
             }
             for count in 0...16 {
                 var reason = Reason.none
                 do throws(WireFault) { try request.checkDescriptors(count: count) } catch { reason = error.reason }
-                #expect(reason == (count == right ? .none : .wrongDescriptorCount))
+                #expect(reason == (right.contains(count) ? .none : .wrongDescriptorCount))
             }
             let fault = #expect(throws: WireFault.self) {
-                try request.checkDescriptors(count: right, truncated: true)
+                try request.checkDescriptors(count: right.lowerBound, truncated: true)
             }
             #expect(fault?.reason == .descriptorsTruncated)
         }

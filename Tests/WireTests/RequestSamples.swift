@@ -57,10 +57,12 @@ struct RequestSample {
                 vsmmu: random.vsmmu(), vsid: random.stream(), iova: IOVA(random.next()), ipa: IPA(random.next()))
             return fixed(request, &random) { $0 == .msiDoorbell(request) }
         case .eventsSubscribe:
-            let queue = EventsSubscribeRequest.Delivery.queue(
-                base: random.next(), log2: UInt32(random.within(1...19)))
+            let queue = EventsSubscribeRequest.Queue(
+                base: random.next(), registers: random.next(), log2: UInt32(random.within(1...19)))
+            let onQueue = random.chance(50)
             let request = EventsSubscribeRequest(
-                delivery: random.chance(50) ? .socket : queue, vsmmu: random.chance(50) ? .every : random.vsmmu())
+                delivery: onQueue ? .queue(queue) : .socket,
+                vsmmu: !onQueue && random.chance(50) ? .every : VSMMUID(random.number32() >> 1))
             return fixed(request, &random) { $0 == .eventsSubscribe(request) }
         case .pageResponse:
             let code = random.one(of: PageResponseRequest.Code.self)

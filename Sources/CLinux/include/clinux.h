@@ -43,6 +43,17 @@ int clinux_eventfd_signal(int fd);
 /* Takes the count; -EAGAIN when it is 0. */
 int64_t clinux_eventfd_take(int fd);
 
+/*
+ * Signals eventfds that others hold too, who may make them blocking and their count full at any moment: a write would wait
+ * for them then. The kernel itself does not, when it reports the end of an asynchronous operation (io_submit(2), aio_resfd).
+ */
+int clinux_signaller_open(uint64_t *context);
+/* `ready`: a descriptor that can be written to, always. */
+int clinux_signaller_signal(uint64_t context, int ready, int eventfd);
+int clinux_signaller_close(uint64_t context);
+/* For a kernel without them: asks first, and so waits only if the count is made full in just that moment. */
+int clinux_eventfd_signal_if_room(int fd);
+
 /* A timer of CLOCK_MONOTONIC. */
 int clinux_timerfd(void);
 /* Expires at `deadline_ns` of CLOCK_MONOTONIC; 0 disarms it. */
@@ -157,6 +168,11 @@ int clinux_file_inspect(int fd, struct clinux_file *file);
 /* Maps `length` bytes shared; the address through `address`. */
 int clinux_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
 int clinux_unmap(void *address, size_t length);
+
+/* A word of shared memory, 4-byte aligned. What is loaded afterwards is no older than the word; whoever sees the word
+ * stored sees all that was stored before it. */
+uint32_t clinux_load_acquire(const void *word);
+void clinux_store_release(void *word, uint32_t value);
 
 /* ---- Threads ----------------------------------------------------------------------------------------------------- */
 

@@ -115,6 +115,7 @@ enum smmu_broker_reason {
     SMMU_BROKER_REASON_UNKNOWN_STAG = 58,
     SMMU_BROKER_REASON_NOT_ORPHANED = 59,
     SMMU_BROKER_REASON_NOT_SOCKET = 60,
+    SMMU_BROKER_REASON_NOT_EVENTFD = 61,
     /* Commands: `cerror` and `completed` say more. */
     SMMU_BROKER_REASON_ILLEGAL_COMMAND = 64,
     SMMU_BROKER_REASON_CONFIGURATION_COMMAND = 65,
@@ -415,19 +416,30 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_msi_doorbell_reply, 48);
 
 enum smmu_broker_delivery {
     SMMU_BROKER_DELIVERY_SOCKET = 1, /* one descriptor: a SEQPACKET socket */
-    SMMU_BROKER_DELIVERY_QUEUE = 2,  /* two: memory with an event queue, and an eventfd to signal */
+    SMMU_BROKER_DELIVERY_QUEUE = 2,  /* three or four: memory with an event queue's records, memory with its PROD and
+                                        CONS (perhaps the same again), an eventfd to signal, and, if LOST, HEALTH and
+                                        DEVICE_GONE are wanted, a SEQPACKET socket for them */
 };
+
+/*
+ * An event queue as the architecture has it (IHI 0070, 3.5, 6.3): 2^queue_log2 records, and two little-endian words of 32
+ * bits, PROD and CONS, one behind the other as EVENTQ_PROD and EVENTQ_CONS lie in page 1 of an SMMU (0x100a8, 0x100ac).
+ * Both memories: memfds with F_SEAL_SHRINK, open for reading and writing.
+ */
 
 struct smmu_broker_events_subscribe {
     struct smmu_broker_request header;
     uint32_t delivery;   /* enum smmu_broker_delivery */
-    uint32_t vsmmu;      /* or SMMU_BROKER_EVERY_VSMMU */
-    uint64_t queue_base; /* of DELIVERY_QUEUE: offset in the memory, aligned to the queue's size; else 0 */
-    uint32_t queue_log2; /* log2 of its records, 1…19; else 0 */
+    uint32_t vsmmu;      /* or, for a socket, SMMU_BROKER_EVERY_VSMMU */
+    /* Of DELIVERY_QUEUE, else 0: */
+    uint64_t queue_base;      /* offset of the records in their memory, aligned to the queue's size */
+    uint64_t queue_registers; /* offset of PROD in its memory, a multiple of 8; CONS follows it */
+    uint32_t queue_log2;      /* log2 of the records, 1…19 */
     uint32_t reserved;
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_events_subscribe, 40);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_events_subscribe, 48);
 
+/* All vSMMUs that have no subscription of their own, those made later included. */
 #define SMMU_BROKER_EVERY_VSMMU 0xffffffffu
 
 enum smmu_broker_page_response_code {
@@ -502,7 +514,7 @@ enum smmu_broker_event_type {
     SMMU_BROKER_EPOCH = 5,
 };
 
-/* At the start of every packet. `sequence` counts the session's records from 0: a repeated one is a duplicate. */
+/* At the start of every packet. `sequence` counts the vSMMU's records from 0: a repeated one is a duplicate. */
 struct smmu_broker_event_header {
     uint16_t type;  /* enum smmu_broker_event_type */
     uint16_t count; /* of what follows */

@@ -68,11 +68,13 @@ struct smmu_broker_admin_counters {
     uint64_t resynchronizations;
     uint64_t host_failures;
     uint64_t events;           /* read from the sources */
-    uint64_t events_delivered; /* handed to the VMMs */
+    uint64_t events_delivered; /* handed to the VMMs' sockets, or written into their queues */
     uint64_t events_lost;      /* by the sources */
     uint64_t journal_suppressed;
+    uint64_t events_discarded; /* read, and lost by the daemon: at a reset, with the vSMMU, or with the session */
+    uint64_t events_outdated;  /* read, and not written into a queue, because they are from before a reset */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_counters, 96);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_counters, 112);
 
 struct smmu_broker_admin_session {
     uint64_t id;                       /* never used twice */
@@ -89,7 +91,7 @@ struct smmu_broker_admin_session {
     uint64_t busy_ns; /* how long it has been at what it does now, which may be a blocking call; 0: it waits */
     struct smmu_broker_admin_counters counters;
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session, 272);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_session, 288);
 
 #define SMMU_BROKER_ADMIN_CONTEXT_ILLEGAL (1u << 0)       /* the STE is ILLEGAL, and so the context aborts */
 #define SMMU_BROKER_ADMIN_CONTEXT_VSMMU_ENABLED (1u << 1) /* SMMUEN */
@@ -151,7 +153,7 @@ struct smmu_broker_admin_status_reply {
     uint32_t held_back; /* devices that no session has, and nobody gets at the moment */
     /* `text_size` bytes follow: the configuration files that were read, a line for each. */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 344);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_status_reply, 360);
 
 /* Sessions in the order of their numbers. */
 struct smmu_broker_admin_list {
@@ -183,7 +185,7 @@ struct smmu_broker_admin_show_reply {
     uint32_t count; /* of those that follow */
     /* struct smmu_broker_admin_context contexts[count] follow. */
 };
-SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_show_reply, 312);
+SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_show_reply, 328);
 
 /* OpenMetrics text. Offset 0 makes a new one; any other goes on in the one that this connection got last. */
 struct smmu_broker_admin_metrics {
@@ -379,7 +381,7 @@ SMMU_BROKER_ASSERT_SIZE(smmu_broker_admin_monitor_header, 16);
 
 /* EVENT: `count` of these. One may stand for several faults that are alike: the VMM has had each of them. */
 struct smmu_broker_admin_event {
-    uint64_t sequence; /* of the last of them among the session's records, as its VMM sees it */
+    uint64_t sequence; /* of the last of them among the vSMMU's records, as its VMM sees it */
     uint64_t time_ns;  /* CLOCK_REALTIME: of the last of them */
     uint64_t session;
     uint32_t vsmmu;

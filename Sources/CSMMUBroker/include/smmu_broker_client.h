@@ -146,11 +146,30 @@ int smmu_broker_client_msi_doorbell(
     struct smmu_broker_client *client, uint32_t vsmmu, uint32_t vsid, uint64_t iova, uint64_t ipa,
     struct smmu_broker_msi_doorbell_reply *reply);
 
-/* Events of `vsmmu`, or SMMU_BROKER_EVERY_VSMMU, to a socket: one of smmu_broker_event_sockets; close it afterwards. */
+/*
+ * Events of `vsmmu`, or with SMMU_BROKER_EVERY_VSMMU of all that have no subscription of their own, to a socket: one of
+ * smmu_broker_event_sockets; close it afterwards.
+ */
 int smmu_broker_client_events_subscribe_socket(struct smmu_broker_client *client, uint32_t vsmmu, int socket_fd);
-/* Events into a queue of 2^log2 records at `base` of the memory; `signal_fd` is an eventfd. */
+
+/* An event queue that the broker writes into. The descriptors stay the caller's. */
+struct smmu_broker_shared_queue {
+    int records_fd;     /* the memory with the records: guest RAM, or a memfd; with F_SEAL_SHRINK */
+    int registers_fd;   /* the memory with PROD and CONS; may be the same */
+    int signal_fd;      /* an eventfd: an irqfd of the guest, or one that this program waits for */
+    int notices_fd;     /* one of smmu_broker_event_sockets, for LOST, HEALTH and DEVICE_GONE; -1: none */
+    uint64_t base;      /* of the records, aligned to their size, 32 << log2 */
+    uint64_t registers; /* of PROD, a multiple of 8; CONS follows */
+    uint32_t log2;      /* of the number of records, 1…19 */
+    uint32_t reserved;
+};
+
+/*
+ * Events of `vsmmu` into a shared queue; needs SMMU_BROKER_FEATURE_SHARED_EVENTS. Write PROD and CONS before. VSMMU_RESET
+ * and VSMMU_DESTROY end it: subscribe again when the guest enables its event queue.
+ */
 int smmu_broker_client_events_subscribe_queue(
-    struct smmu_broker_client *client, uint32_t vsmmu, int memory_fd, int signal_fd, uint64_t base, uint32_t log2);
+    struct smmu_broker_client *client, uint32_t vsmmu, const struct smmu_broker_shared_queue *queue);
 /* Two connected sockets, close-on-exec and non-blocking: one to receive from, one to pass. */
 int smmu_broker_event_sockets(int fds[2]);
 
@@ -344,11 +363,32 @@ int smmu_broker_receive_events(int fd, struct smmu_broker_events *events);
 
 /*
  * The index of the first record of an EVENT packet that has not come before, header.count when all have. `next` is the
- * sequence number expected next; 0 at the start, kept by the caller. Also counts what a LOST packet uses up.
+ * sequence number expected next of the vSMMU in the header; 0 at the start, kept by the caller for each vSMMU. Also counts
+ * what a LOST packet uses up.
  */
 uint32_t smmu_broker_first_new(const struct smmu_broker_events *events, uint64_t *next);
 
-/* A guest's event queue. */
+/*
+ * A shared queue that this program reads itself, and not the guest. Fill in the first three, the rest 0, or as CONS is.
+ * CONS is this program's: nobody else may write it.
+ */
+struct smmu_broker_event_ring {
+    const void *records; /* where base of smmu_broker_shared_queue is mapped */
+    void *registers;     /* where PROD is mapped */
+    uint32_t log2;
+    uint32_t cons; /* what CONS is: index, wrap bit and OVACKFLG */
+    uint32_t lost; /* 1: the last call found that records have been lost, and has acknowledged it */
+    uint32_t reserved;
+};
+
+/*
+ * Copies up to `capacity` records out of the queue, oldest first, and moves CONS behind them. Returns how many: 0 when
+ * there is none. Take until it is 0, and only then wait for the eventfd. -EPROTO: PROD is no possible one.
+ */
+int smmu_broker_take_events(
+    struct smmu_broker_event_ring *ring, struct smmu_broker_event_record *records, uint32_t capacity);
+
+/* A guest's event queue that the VMM fills from a socket. */
 struct smmu_broker_eventq {
     uint64_t base; /* EVENTQ_BASE; its LOG2SIZE counts, at most IDR1.EVENTQS */
     uint32_t idr1;

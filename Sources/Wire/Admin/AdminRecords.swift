@@ -15,8 +15,10 @@ package struct AdminCounters: Hashable, WireValue {
     package var eventsDelivered: UInt64 = 0
     package var eventsLost: UInt64 = 0
     package var journalSuppressed: UInt64 = 0
+    package var eventsDiscarded: UInt64 = 0
+    package var eventsOutdated: UInt64 = 0
 
-    package static let byteCount = 96
+    package static let byteCount = 112
 
     package enum Layout {
         package static let requests = WireField<UInt64>("requests", 0)
@@ -31,6 +33,8 @@ package struct AdminCounters: Hashable, WireValue {
         package static let eventsDelivered = WireField<UInt64>("events_delivered", 72)
         package static let eventsLost = WireField<UInt64>("events_lost", 80)
         package static let journalSuppressed = WireField<UInt64>("journal_suppressed", 88)
+        package static let eventsDiscarded = WireField<UInt64>("events_discarded", 96)
+        package static let eventsOutdated = WireField<UInt64>("events_outdated", 104)
     }
 
     package init() {}
@@ -43,7 +47,8 @@ package struct AdminCounters: Hashable, WireValue {
             (\.stesInstalled, Layout.stesInstalled), (\.resynchronizations, Layout.resynchronizations),
             (\.hostFailures, Layout.hostFailures), (\.events, Layout.events),
             (\.eventsDelivered, Layout.eventsDelivered), (\.eventsLost, Layout.eventsLost),
-            (\.journalSuppressed, Layout.journalSuppressed),
+            (\.journalSuppressed, Layout.journalSuppressed), (\.eventsDiscarded, Layout.eventsDiscarded),
+            (\.eventsOutdated, Layout.eventsOutdated),
         ]
     }
 
@@ -88,7 +93,7 @@ package struct AdminSession: Hashable, WireValue {
     package var busyNanoseconds: UInt64
     package var counters: AdminCounters
 
-    package static let byteCount = 272
+    package static let byteCount = 288
 
     package enum Layout {
         package static let id = WireField<UInt64>("id", 0)

@@ -85,12 +85,12 @@ package struct AdminShowReply: Hashable, Sendable {
     package let contexts: Records<AdminContext>
 
     /// Without the contexts.
-    package static let byteCount = 312
+    package static let byteCount = 328
 
     package enum Layout {
         package static let session = WireField<AdminSession>("session", 32)
-        package static let total = WireField<UInt32>("total", 304)
-        package static let count = WireField<UInt32>("count", 308)
+        package static let total = WireField<UInt32>("total", 320)
+        package static let count = WireField<UInt32>("count", 324)
     }
 
     /// Reads a packet whose header is right.

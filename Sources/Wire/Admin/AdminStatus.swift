@@ -28,7 +28,7 @@ package struct AdminStatusReply: Hashable, Sendable {
     package var counters = AdminCounters()
 
     /// Without the text.
-    package static let byteCount = 344
+    package static let byteCount = 360
 
     package enum Layout {
         package static let version = WireField<UInt32>("version", 32)
@@ -48,10 +48,10 @@ package struct AdminStatusReply: Hashable, Sendable {
         package static let refusedReloads = WireField<UInt32>("refused_reloads", 220)
         package static let endedSessions = WireField<UInt64>("ended_sessions", 224)
         package static let counters = WireField<AdminCounters>("counters", 232)
-        package static let suspectContexts = WireField<UInt32>("suspect_contexts", 328)
-        package static let quarantinedContexts = WireField<UInt32>("quarantined_contexts", 332)
-        package static let textSize = WireField<UInt32>("text_size", 336)
-        package static let heldBack = WireField<UInt32>("held_back", 340)
+        package static let suspectContexts = WireField<UInt32>("suspect_contexts", 344)
+        package static let quarantinedContexts = WireField<UInt32>("quarantined_contexts", 348)
+        package static let textSize = WireField<UInt32>("text_size", 352)
+        package static let heldBack = WireField<UInt32>("held_back", 356)
     }
 
     package init() {}

@@ -2,7 +2,7 @@ package import SMMUv3
 
 /// Faults, as monitors see them: one, or the last of several that are alike.
 package struct MonitorEvent: Hashable, WireValue {
-    /// Of the session's records, as its VMM sees it.
+    /// Of the vSMMU's records, as its VMM sees it.
     package var sequence: EventSequence
     /// Of the calendar, in nanoseconds.
     package var time: UInt64

@@ -42,7 +42,8 @@ struct StatusReport {
         table.add("STEs", "\(counters.stesInstalled) installed")
         table.add(
             "Events",
-            "\(counters.events), \(counters.eventsDelivered) delivered, \(counters.eventsLost) lost by the source",
+            "\(counters.events), \(counters.eventsDelivered) delivered, \(counters.eventsLost) lost by the source, "
+                + "\(counters.eventsDiscarded) discarded",
             paint: style.bad(if: counters.eventsLost > 0))
         table.add(
             "Host failures", "\(counters.hostFailures), \(counters.resynchronizations) vSMMUs resynchronized",

@@ -34,7 +34,7 @@ package final class Guest {
         file = try OwnedFD.memory(named: name, size: ramSize)
         try file.seal(.shrink)
         ram = try Mapping(file, count: 1 << 20, writable: true)
-        _ = try broker.hello("guest", features: [.model, .pageResponse])
+        _ = try broker.hello("guest", features: [.model, .pageResponse, .sharedEvents])
     }
 
     /// A guest whose device `vsid` is attached, with its RAM mapped.
@@ -75,6 +75,9 @@ package final class Guest {
     /// Writes a word of RAM at an offset.
     package func store(_ word: UInt64, at offset: UInt64) { precondition(ram.storeWord(word, at: offset)) }
     package func load(_ offset: UInt64) -> UInt64 { ram.loadWord(at: offset) ?? 0 }
+    /// Registers in RAM, which others read and write at the same time.
+    package func storeRegister(_ word: UInt32, at offset: UInt64) { precondition(ram.storeReleasing(word, at: offset)) }
+    package func loadRegister(_ offset: UInt64) -> UInt32 { ram.loadAcquiring(at: offset) ?? 0 }
 
     /// V, Config 5 (stage 1), one CD.
     package var stage1: StreamTableEntry {

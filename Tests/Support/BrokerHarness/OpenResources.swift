@@ -15,7 +15,12 @@ package struct OpenResources: Hashable, Sendable {
             let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
             return target?.hasPrefix(path) ?? false
         }
-        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-        mappings = maps.split(separator: "\n").count { $0.contains(path) }
+        mappings = Self.maps.split(separator: "\n").count { $0.contains(path) }
+    }
+
+    /// All of it: what reads a file as one string stops where the kernel pauses.
+    private static var maps: String {
+        let data = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
+        return data.flatMap { String(bytes: $0, encoding: .utf8) } ?? ""
     }
 }

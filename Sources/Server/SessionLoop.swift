@@ -194,6 +194,7 @@ final class SessionLoop {
     }
 
     private func endTurn() {
+        session.passFaultsOn()
         if !isEnding {
             setAlarm(session.deadline)
             // A subscriber that was found gone while events were delivered.

@@ -60,7 +60,7 @@ package struct FaultPolicy: Hashable, Sendable {
     /// for, and, if it was parked, as long as it was parked.
     package func calmTime(of health: ContextHealth) -> UInt64 {
         var time = storm.milliseconds
-        if !health.reasons.isDisjoint(with: [HealthReasons(.atcTimeout), HealthReasons(.slowATC)]) {
+        if health.reasons.contains(HealthReasons(.atcTimeout)) || health.reasons.contains(HealthReasons(.slowATC)) {
             time = max(time, timeouts.milliseconds)
         }
         return health.parks > 0 ? max(time, parkTime(health.parks)) : time

@@ -19,6 +19,7 @@ package struct JournalMeter: Hashable, Sendable {
 
     /// One line: whether the journal is to have it, and how many faults were suppressed before it. It stands for `faults`
     /// of them.
+    @inline(__always)
     package mutating func count(
         _ faults: UInt64 = 1, at now: Instant, _ limit: JournalLimit
     ) -> (journal: Bool, suppressed: UInt64) {

@@ -114,6 +114,7 @@ extension Session {
         let (generation, start) = (state.vsmmus[index].generation, lanes[lane].ring.nextSequence.rawValue)
         var (lost, discarded) = (UInt64(0), UInt64(0))
         if scratch.isEmpty { scratch = Array(repeating: EventRecord(), count: Limits.events) }
+        var faulting = Faulting(vsmmu, generation)
         // A device that faults for ever does not keep this going for ever.
         for _ in 0..<Self.drainRounds {
             let read = Self.read(vsmmu, of: backend, into: &scratch)
@@ -122,7 +123,7 @@ extension Session {
             lost &+= read.lost
             for position in 0..<count {
                 let sequence = EventSequence(start &+ lost &+ discarded &+ UInt64(position))
-                tell(scratch[position], sequence, of: vsmmu, generation, at: now)
+                tell(scratch[position], sequence, of: &faulting, at: now)
             }
             discarded &+= UInt64(count)
         }
@@ -165,7 +166,7 @@ extension Session {
     private func readOnce(_ vsmmu: VSMMUID, at now: Instant) -> Bool {
         guard let lane = lanes.index(of: vsmmu), lanes[lane].ring.hasRoom, let index = state.vsmmus.index(of: vsmmu)
         else { return false }
-        let generation = state.vsmmus[index].generation
+        var faulting = Faulting(vsmmu, current.vsmmus[index].generation)
         let backend = backend
         let read = lanes[lane].ring.fill { backend.readEvents(of: vsmmu, into: &$0) }
         if read.count == 0 && read.lost == 0 { return false }
@@ -174,7 +175,7 @@ extension Session {
         let first = lanes[lane].ring.nextSequence.rawValue &- UInt64(read.count)
         for position in 0..<read.count {
             let record = lanes[lane].ring.record(position, ofLast: read.count)
-            tell(record, EventSequence(first &+ UInt64(position)), of: vsmmu, generation, at: now)
+            tell(record, EventSequence(first &+ UInt64(position)), of: &faulting, at: now)
         }
         settleHealth(at: now)
         return read.count > 0

@@ -4,48 +4,94 @@ import Wire
 // What the journal and monitors are told of a fault. The owner's way is Session+Events.swift.
 
 extension Session {
-    /// One record that has been read from a source: counted, and told with those like it.
-    func tell(
-        _ record: EventRecord, _ sequence: EventSequence, of vsmmu: VSMMUID, _ generation: Generation, at now: Instant
-    ) {
-        guard state.hello != nil else { return }
-        let key = ContextKey(vsmmu, record.streamID)
-        eventKinds.add(at: record.place)
-        metersChanged = true
-        if let tag = record.stallTag { noteStall(StallTag(UInt32(tag)), of: key, at: now) }
-        let isSample = noteFault(record, of: key, at: now)
-        let identity = FaultMerger.Key(record, of: key, generation, isSample: isSample)
-        if record.stallTag != nil {
-            // Each is answered by itself.
-            return tell(
-                FaultMerger.Merged(key: identity, record: record, sequence: sequence, count: 1, first: now, last: now),
-                at: now)
-        }
-        let most = isSample ? max(1, faultPolicy.sampling) : UInt64(UInt32.max)
-        let outcome = merger.take(record, sequence, identity, most: most, at: now)
-        if let evicted = outcome.evicted { tell(evicted, at: now) }
-        if let told = outcome.told { tell(told, at: now) }
+    /// Whose a fault is. Found once for all faults of a stream that follow each other: nothing is told of comes or goes
+    /// while the records of one reading are told.
+    struct Faulting {
+        let vsmmu: VSMMUID
+        let generation: Generation
+        fileprivate var place: FaultPlace?
+
+        init(_ vsmmu: VSMMUID, _ generation: Generation) { (self.vsmmu, self.generation) = (vsmmu, generation) }
     }
 
-    /// Faults, one or several that were merged, to the journal and to monitors.
+    /// Where a context, and what is counted of it, are among the others; nil where there is none.
+    struct FaultPlace {
+        var key: ContextKey
+        var context: Int?
+        var meter: Int?
+    }
+
+    private func place(of key: ContextKey) -> FaultPlace {
+        FaultPlace(key: key, context: current.contexts.index(of: key), meter: meters.index(of: key))
+    }
+
+    /// One record that has been read from a source: counted, and told with those like it.
+    func tell(_ record: EventRecord, _ sequence: EventSequence, of faulting: inout Faulting, at now: Instant) {
+        guard current.hello != nil else { return }
+        let key = ContextKey(faulting.vsmmu, record.streamID)
+        let place = faulting.place.flatMap { $0.key == key ? $0 : nil } ?? place(of: key)
+        faulting.place = place
+        eventKinds.add(at: record.place)
+        metersChanged = true
+        let tag = record.stallTag
+        if let tag { noteStall(StallTag(UInt32(tag)), of: key, at: now) }
+        let isSample = noteFault(isStall: tag != nil, of: place, at: now)
+        let identity = FaultMerger.Key(record, of: key, faulting.generation, isSample: isSample)
+        // Each that is stalled is answered by itself.
+        if tag == nil {
+            if let index = merger.index(of: identity) {
+                let most = isSample ? max(1, faultPolicy.sampling) : UInt64(UInt32.max)
+                if let told = merger.add(record, sequence, to: index, most: most, at: now) {
+                    tell(told, of: place, at: now)
+                }
+                return
+            }
+            if let evicted = merger.begin(record, sequence, identity, at: now) { tell(evicted, at: now) }
+        }
+        pass(record, sequence, faulting.generation, isSample: isSample, count: 1, of: place, at: now)
+    }
+
     private func tell(_ merged: FaultMerger.Merged, at now: Instant) {
-        guard let hello = state.hello else { return }
-        let key = merged.key.context
-        let verdict = admitToJournal(key, merged.count, at: now)
-        if !verdict.journal { counts.journalSuppressed &+= merged.count }
+        tell(merged, of: place(of: merged.key.context), at: now)
+    }
+
+    /// Several that were merged.
+    private func tell(_ merged: FaultMerger.Merged, of place: FaultPlace, at now: Instant) {
         if merged.count > 1 {
             faults.merged &+= merged.count - 1
             hasNewFaults = true
         }
-        observer.sawFault(
-            ObservedFault(
-                session: context.id, vm: hello.name, vsmmu: key.vsmmu, generation: merged.key.generation,
-                sequence: merged.sequence, record: merged.record,
-                device: state.contexts.index(of: key).map { state.contexts[$0].device.name }, journal: verdict.journal,
-                suppressed: verdict.suppressed, count: merged.count, isSample: merged.key.isSample,
-                age: now.nanoseconds &- merged.last.nanoseconds,
-                span: merged.last.nanoseconds &- merged.first.nanoseconds,
-                background: verdict.journal ? background(of: key, at: now) : nil))
+        pass(
+            merged.record, merged.sequence, merged.key.generation, isSample: merged.key.isSample, count: merged.count,
+            age: now.nanoseconds &- merged.last.nanoseconds, span: merged.last.nanoseconds &- merged.first.nanoseconds,
+            of: place, at: now)
+    }
+
+    /// Faults, one or several that were merged, to the journal and to monitors. Here, and not in one piece, so that the one
+    /// that most faults are goes without being copied together first.
+    @inline(__always)
+    private func pass(
+        _ record: EventRecord, _ sequence: EventSequence, _ generation: Generation, isSample: Bool, count: UInt64,
+        age: UInt64 = 0, span: UInt64 = 0, of place: FaultPlace, at now: Instant
+    ) {
+        guard let hello = current.hello else { return }
+        let verdict = admitToJournal(place.meter, count, at: now)
+        if !verdict.journal { counts.journalSuppressed &+= count }
+        hasKeptFaults = true
+        var fault = ObservedFault(
+            session: context.id, vm: hello.name, vsmmu: place.key.vsmmu, generation: generation, sequence: sequence,
+            record: record, device: place.context.map { current.contexts[$0].device.name }, journal: verdict.journal,
+            suppressed: verdict.suppressed, count: count, isSample: isSample, age: age, span: span)
+        // It is as large as the rest, and few have it.
+        if verdict.journal { fault.background = background(of: place.key, at: now) }
+        observer.sawFault(fault)
+    }
+
+    /// Nothing more is told for now.
+    package func passFaultsOn() {
+        guard hasKeptFaults else { return }
+        hasKeptFaults = false
+        observer.sawAllFaults()
     }
 
     /// What has been counted; nil when it is as it was the last time.
@@ -69,25 +115,24 @@ extension Session {
 
     /// A context has its limit, and all of them have one together: attaching a device anew gives no more.
     private func admitToJournal(
-        _ key: ContextKey, _ count: UInt64, at now: Instant
+        _ meter: Int?, _ count: UInt64, at now: Instant
     ) -> (journal: Bool, suppressed: UInt64) {
-        let contexts = UInt64(clamping: max(1, grant?.quota.contexts ?? 1))
-        let (burst, overflow) = journalLimit.burst.multipliedReportingOverflow(by: contexts)
-        let whole = JournalLimit(
-            burst: overflow ? .max : burst, intervalMilliseconds: journalLimit.intervalMilliseconds)
-        guard let index = meters.index(of: key) else {
-            return Self.admit(count, &strayJournal, journalLimit, &wholeJournal, whole, at: now)
+        let verdict =
+            meter.map { meters[$0].journal.count(count, at: now, journalLimit) }
+            ?? strayJournal.count(count, at: now, journalLimit)
+        if !verdict.journal || wholeJournal.count(at: now, wholeLimit).journal { return verdict }
+        if let meter {
+            meters[meter].journal.takeBack(verdict, count)
+        } else {
+            strayJournal.takeBack(verdict, count)
         }
-        return Self.admit(count, &meters[index].journal, journalLimit, &wholeJournal, whole, at: now)
+        return (false, 0)
     }
 
-    private static func admit(
-        _ count: UInt64, _ meter: inout JournalMeter, _ limit: JournalLimit, _ all: inout JournalMeter,
-        _ whole: JournalLimit, at now: Instant
-    ) -> (journal: Bool, suppressed: UInt64) {
-        let verdict = meter.count(count, at: now, limit)
-        if !verdict.journal || all.count(at: now, whole).journal { return verdict }
-        meter.takeBack(verdict, count)
-        return (false, 0)
+    private var wholeLimit: JournalLimit {
+        let contexts = UInt64(clamping: max(1, grant?.quota.contexts ?? 1))
+        let (burst, overflow) = journalLimit.burst.multipliedReportingOverflow(by: contexts)
+        return JournalLimit(
+            burst: overflow ? .max : burst, intervalMilliseconds: journalLimit.intervalMilliseconds)
     }
 }

@@ -33,12 +33,13 @@ extension Session {
     // MARK: What is noticed
 
     /// Counts a fault of a context; whether a sample of those of its kind is enough.
-    func noteFault(_ record: EventRecord, of key: ContextKey, at now: Instant) -> Bool {
-        guard let meter = meters.index(of: key), let index = state.contexts.index(of: key) else { return false }
+    func noteFault(isStall: Bool, of place: FaultPlace, at now: Instant) -> Bool {
+        guard let meter = place.meter, let index = place.context else { return false }
         meters[meter].events += 1
-        let health = state.contexts[index].health
+        let state = current.contexts[index].health.state
         // A stalled transaction asks for a page, and is answered.
-        if health.state == .quarantined || record.stallTag != nil { return false }
+        if isStall { return false }
+        if case .quarantined = state { return false }
         let storm = faultPolicy.storm
         let count = meters[meter].watch.faults.add(at: now, span: storm.milliseconds)
         if count >= storm.count {
@@ -47,8 +48,8 @@ extension Session {
         }
         // It is over when there are less than half as many.
         if count >= storm.count - storm.count / 2 { meters[meter].watch.lastTrouble = now }
-        return faultPolicy.action == .sample && health.state == .suspect
-            && health.reasons.contains(HealthReasons(.eventStorm))
+        return faultPolicy.action == .sample && state == .suspect
+            && current.contexts[index].health.reasons.contains(HealthReasons(.eventStorm))
     }
 
     /// A device is in trouble for another reason than its faults. `parks`: enough of this has it parked, if the policy says
@@ -92,10 +93,12 @@ extension Session {
 
     /// Gives a context's health an input, and does what it leads to.
     func advance(_ index: Int, _ input: ContextHealth.Input, at now: Instant) {
+        var isAsBefore = true
         // A storm makes a healthy context suspect first.
         for _ in 0..<2 {
             let before = state.contexts[index].health
             guard let next = before.next(input, faultPolicy, at: now) else { break }
+            isAsBefore = false
             let key = state.contexts[index].key
             commit(.health(key, next))
             if next.state == before.state && next.hold == before.hold { break }
@@ -115,6 +118,8 @@ extension Session {
             case .healthy: break
             }
         }
+        // A storm that goes on only puts off the calm: who looks for it too early plans anew.
+        if isAsBefore, case .storm = input { return }
         planHealth()
     }
 

@@ -55,7 +55,7 @@ package final class Session {
 
     /// Changed by ``commit(_:)`` alone.
     package var state: SessionState { current }
-    private var current = SessionState()
+    private(set) var current = SessionState()
     /// One for each vSMMU, and for those that are gone as long as the owner has not taken all of their events.
     var lanes = SortedTable<EventLane>()
     /// Where the next packet is looked for first, so that no vSMMU's events hold up another's.
@@ -108,6 +108,8 @@ package final class Session {
     var faults = FaultCounters()
     /// Since ``takeFaults()``.
     var hasNewFaults = false
+    /// The observer may have kept faults, until ``passFaultsOn()``.
+    var hasKeptFaults = false
 
     // Reused, so that a request allocates nothing once they have grown to what the session needs.
     var batch = CommandBatch()
@@ -170,6 +172,7 @@ package final class Session {
 
     /// What has come about since it was asked last: of requests and reads it is part of the answer.
     package func takeEffects() -> Effects {
+        passFaultsOn()
         defer { effects = [] }
         return effects
     }

@@ -5,8 +5,14 @@ package import Wire
 package protocol SessionObserver: AnyObject {
     /// A fault was read from the source; it has been put into the owner's ring.
     func sawFault(_ fault: ObservedFault)
+    /// Those are all for now: what has been kept to be passed on together is to be passed on.
+    func sawAllFaults()
     /// Something else worth a line.
     func saw(_ notice: SessionNotice)
+}
+
+extension SessionObserver {
+    package func sawAllFaults() {}
 }
 
 /// One fault, with what is known of it.
@@ -34,15 +40,16 @@ package struct ObservedFault: Hashable, Sendable {
     /// Only with ``journal``.
     package var background: FaultBackground?
 
+    @inline(__always)
     package init(
         session: SessionID, vm: Name, vsmmu: VSMMUID, generation: Generation, sequence: EventSequence,
         record: EventRecord, device: Name?, journal: Bool, suppressed: UInt64, count: UInt64 = 1,
-        isSample: Bool = false, age: UInt64 = 0, span: UInt64 = 0, background: FaultBackground? = nil
+        isSample: Bool = false, age: UInt64 = 0, span: UInt64 = 0
     ) {
         (self.session, self.vm, self.vsmmu, self.generation) = (session, vm, vsmmu, generation)
         (self.sequence, self.record, self.device) = (sequence, record, device)
         (self.journal, self.suppressed, self.count, self.isSample) = (journal, suppressed, count, isSample)
-        (self.age, self.span, self.background) = (age, span, background)
+        (self.age, self.span) = (age, span)
     }
 }
 

@@ -13,17 +13,22 @@ package struct StormWindow: Sendable {
     private var slot: UInt64 = 0
     private var width: UInt64 = 0
     private var sum: UInt64 = 0
+    /// Until then the slot in hand is that, for the span that was asked for last.
+    private var end: UInt64 = 0
+    private var span: UInt64 = 0
+    /// Of the slot in hand.
+    private var place = 0
 
     package init() {}
 
     /// Counts one more at `now`; how many there are now. Time that goes back counts as that before.
     ///
     /// - Parameter span: in milliseconds; another one than before forgets what was counted.
+    @inline(__always)
     package mutating func add(at now: Instant, span milliseconds: UInt64) -> UInt64 {
         move(to: now, span: milliseconds)
-        let index = Int(slot % 17)
-        if counts[index] < .max {
-            counts[index] += 1
+        if counts[place] < .max {
+            counts[place] += 1
             sum += 1
         }
         return sum
@@ -40,7 +45,17 @@ package struct StormWindow: Sendable {
         sum = 0
     }
 
+    @inline(__always)
     private mutating func move(to now: Instant, span milliseconds: UInt64) {
+        // No division: most that happens, happens in the slot in which something just has.
+        if now.nanoseconds < end && milliseconds == span { return }
+        divide(now, milliseconds)
+        let (start, overflow) = slot.multipliedReportingOverflow(by: width)
+        let (next, overflowOfNext) = start.addingReportingOverflow(width)
+        (end, span, place) = (overflow || overflowOfNext ? .max : next, milliseconds, Int(slot % 17))
+    }
+
+    private mutating func divide(_ now: Instant, _ milliseconds: UInt64) {
         let (nanoseconds, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
         let wanted = overflow ? UInt64.max / 16 : max(1, nanoseconds / 16 + (nanoseconds % 16 == 0 ? 0 : 1))
         if wanted != width {

@@ -44,6 +44,21 @@ package final class MonitorHub: FaultSink {
         /// The thread has been told that there is something, and has not looked yet.
         var isWoken = false
         var isStopped = false
+
+        /// Nil: the thread need not be woken.
+        mutating func add(_ records: [MonitorRecord]) -> LoopPoster? {
+            history.pushDroppingOldest(records)
+            var isWanted = false
+            for index in subscribers.indices where subscribers[index].follows {
+                for record in records where subscribers[index].request.wants(record) {
+                    subscribers[index].push(record)
+                    isWanted = true
+                }
+            }
+            if !isWanted || isWoken { return nil }
+            isWoken = true
+            return poster
+        }
     }
 
     private let state = Mutex(State())
@@ -59,36 +74,18 @@ package final class MonitorHub: FaultSink {
 
     // MARK: What happens
 
-    package func publish(_ fault: ObservedFault) {
-        let time = RealTime.nowNanoseconds &- fault.age
-        var event = MonitorEvent(
-            sequence: fault.sequence, time: time, session: fault.session.rawValue,
-            vsmmu: fault.vsmmu, generation: fault.generation, vsid: fault.record.streamID, vm: fault.vm,
-            device: fault.device, record: fault.record)
-        (event.faults, event.firstTime, event.isSample) = (fault.count, time &- fault.span, fault.isSample)
-        publish(.event(event))
+    /// One fault by itself.
+    package func publish(_ fault: ObservedFault) { publish([.event(MonitorEvent(fault, at: RealTime.nowNanoseconds))]) }
+
+    package func publish(_ records: [MonitorRecord]) {
+        let poster = state.withLock { $0.add(records) }
+        poster?.post(wake)
     }
 
     package func publish(_ notice: SessionNotice, of session: SessionID, vm: Name?) {
         guard var notice = MonitorNotice(notice, session: session, at: RealTime.nowNanoseconds) else { return }
         notice.vm = vm ?? notice.vm
-        publish(.notice(notice))
-    }
-
-    private func publish(_ record: MonitorRecord) {
-        let poster = state.withLock { state -> LoopPoster? in
-            state.history.pushDroppingOldest(record)
-            var isWanted = false
-            for index in state.subscribers.indices
-            where state.subscribers[index].follows && state.subscribers[index].request.wants(record) {
-                state.subscribers[index].push(record)
-                isWanted = true
-            }
-            if !isWanted || state.isWoken { return nil }
-            state.isWoken = true
-            return state.poster
-        }
-        poster?.post(wake)
+        publish([.notice(notice)])
     }
 
     // MARK: Monitors come

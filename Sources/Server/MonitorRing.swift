@@ -68,6 +68,19 @@ package struct MonitorRing: Sendable {
         append(record)
     }
 
+    /// As many together.
+    package mutating func pushDroppingOldest(_ records: [MonitorRecord]) {
+        guard count == capacity else {
+            for record in records { pushDroppingOldest(record) }
+            return
+        }
+        // The oldest is where the newest goes.
+        for place in records.indices {
+            slots[head] = records[place]
+            head = head &+ 1 == capacity ? 0 : head &+ 1
+        }
+    }
+
     package var first: MonitorRecord? { count > 0 ? slots[head] : nil }
 
     package mutating func pop() -> MonitorRecord? {
@@ -81,7 +94,11 @@ package struct MonitorRing: Sendable {
     /// All of them; they stay.
     package var records: [MonitorRecord] { (0..<count).map { slots[index($0)] } }
 
-    private func index(_ place: Int) -> Int { (head + place) % slots.count }
+    /// `place` at most as many as there are slots.
+    private func index(_ place: Int) -> Int {
+        let index = head &+ place
+        return index < slots.count ? index : index &- slots.count
+    }
 
     private mutating func append(_ record: MonitorRecord) {
         if count < slots.count {

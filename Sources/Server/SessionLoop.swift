@@ -194,6 +194,7 @@ final class SessionLoop {
     }
 
     private func endTurn() {
+        session.passFaultsOn()
         if !isEnding {
             setAlarm(session.deadline)
             // What delivering has led to: subscribers that have gone, sockets of vSMMUs that had gone before.

@@ -6,7 +6,7 @@ package import Wire
 
 /// Where faults go besides the journal: to the monitors. Called by every session's thread; never waits.
 package protocol FaultSink: AnyObject, Sendable {
-    func publish(_ fault: ObservedFault)
+    func publish(_ records: [MonitorRecord])
     /// `vm`: nil before HELLO.
     func publish(_ notice: SessionNotice, of session: SessionID, vm: Name?)
 }
@@ -27,6 +27,11 @@ package final class SessionReporter: SessionObserver {
     private var untold = (lost: UInt64(0), discarded: UInt64(0))
     /// The journal has had no line about the beginning, and gets none about the end.
     private var isUntold = false
+    /// Faults on their way to the monitors: one look at the clock, and one visit there, for many. Its memory is used again.
+    private var unpublished: [MonitorRecord] = []
+    /// Of the calendar, when the first of those came.
+    private var time: UInt64 = 0
+    private static let mostUnpublished = 64
 
     package init(
         _ session: SessionID, _ peer: PeerIdentity, queue: JournalQueue, share: JournalShare,
@@ -36,11 +41,32 @@ package final class SessionReporter: SessionObserver {
         origin = JournalOrigin(session: session.rawValue, vm: JournalName(), uid: peer.uid, pid: peer.pid)
     }
 
-    deinit { queue.close() }
+    deinit {
+        sawAllFaults()
+        queue.close()
+    }
 
     package func sawFault(_ fault: ObservedFault) {
-        monitors?.publish(fault)
-        guard fault.journal else { return }
+        if monitors != nil { keep(fault) }
+        if fault.journal { enter(fault) }
+    }
+
+    private func keep(_ fault: ObservedFault) {
+        if unpublished.isEmpty {
+            time = RealTime.nowNanoseconds
+            unpublished.reserveCapacity(Self.mostUnpublished)
+        }
+        unpublished.append(.event(MonitorEvent(fault, at: time)))
+        if unpublished.count == Self.mostUnpublished { sawAllFaults() }
+    }
+
+    package func sawAllFaults() {
+        if unpublished.isEmpty { return }
+        monitors?.publish(unpublished)
+        unpublished.removeAll(keepingCapacity: true)
+    }
+
+    private func enter(_ fault: ObservedFault) {
         let device = fault.device.map(JournalName.init) ?? JournalName()
         var entry = FaultEntry(
             origin: origin, device: device, vsmmu: fault.vsmmu.rawValue, sequence: fault.sequence.rawValue,
@@ -57,6 +83,8 @@ package final class SessionReporter: SessionObserver {
 
 extension SessionReporter {
     package func saw(_ notice: SessionNotice) {
+        // In the order in which they happened.
+        sawAllFaults()
         if case .began(let vm, _) = notice { (self.vm, origin.vm) = (vm, JournalName(vm)) }
         monitors?.publish(notice, of: session, vm: vm)
         if case .ended = notice { tellUntold() }
@@ -189,6 +217,18 @@ extension SessionReporter {
         case .notGranted, .quota: refusals.add()
         default: false
         }
+    }
+}
+
+extension MonitorEvent {
+    /// - Parameter now: of the calendar, in nanoseconds, when the fault was told.
+    init(_ fault: ObservedFault, at now: UInt64) {
+        let time = now &- fault.age
+        self.init(
+            sequence: fault.sequence, time: time, session: fault.session.rawValue, vsmmu: fault.vsmmu,
+            generation: fault.generation, vsid: fault.record.streamID, vm: fault.vm, device: fault.device,
+            record: fault.record)
+        (faults, firstTime, isSample) = (fault.count, time &- fault.span, fault.isSample)
     }
 }
 

@@ -101,3 +101,14 @@ import Wire
         #expect(told == taken, "seed \(seed)")
     }
 }
+
+extension FaultMerger {
+    /// What is told because of one fault: of its own key, and of the one whose place it took.
+    fileprivate mutating func take(
+        _ record: EventRecord, _ sequence: EventSequence, _ key: Key, most: UInt64, at now: Instant
+    ) -> (told: Merged?, evicted: Merged?) {
+        if let index = index(of: key) { return (add(record, sequence, to: index, most: most, at: now), nil) }
+        let evicted = begin(record, sequence, key, at: now)
+        return (Merged(key: key, record: record, sequence: sequence, count: 1, first: now, last: now), evicted)
+    }
+}

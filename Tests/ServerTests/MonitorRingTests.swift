@@ -68,6 +68,17 @@ import Wire
         #expect(ring.records == [record(7), record(8), record(9)])
     }
 
+    @Test("Many together go into the past as one after the other", arguments: [1, 2, 3, 5, 8, 17])
+    func historyOfMany(size: Int) {
+        var (together, singly) = (MonitorRing(capacity: 5), MonitorRing(capacity: 5))
+        for start in 0..<12 {
+            let records = (0..<size).map { record(UInt64(start * size + $0)) }
+            together.pushDroppingOldest(records)
+            for record in records { singly.pushDroppingOldest(record) }
+            #expect(together.records == singly.records)
+        }
+    }
+
     private struct Seeded: RandomNumberGenerator {
         var state: UInt64
         mutating func next() -> UInt64 {

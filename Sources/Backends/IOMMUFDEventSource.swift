@@ -42,7 +42,7 @@ final class IOMMUFDEventSource {
                 slots[read.count] = record
                 read.count += 1
             }
-            try signal(queue.hasRemainder || stalls?.queue.hasRemainder ?? false)
+            try signal(queue.hasRemainder || stalls?.hasRemainder ?? false)
             hiccups = 0
         } catch {
             hiccups += 1

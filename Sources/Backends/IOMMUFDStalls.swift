@@ -10,6 +10,17 @@ final class IOMMUFDStalls {
     /// Where to look for a free tag: a tag is used again as late as possible, so that a late answer meets nobody.
     private var next = 0
 
+    /// Faults that have been taken out of the queue without anybody being told of them; those before ``position`` have been
+    /// told of since.
+    private var kept: [Kept] = []
+    private var position = 0
+
+    private struct Kept {
+        var fault: FaultQueue.Fault
+        /// The guest's number of a device whose transaction has ended: its cookie is another's by now. nil: it waits.
+        var ended: StreamID?
+    }
+
     private struct Stall {
         /// The device's number in the iommufd.
         var device: UInt32
@@ -21,23 +32,46 @@ final class IOMMUFDStalls {
 
     init(_ queue: FaultQueue) { self.queue = queue }
 
-    /// The record of the oldest transaction that nobody knows of; nil: there is none. Those of devices that are not there
-    /// any more have been answered by the kernel.
+    /// Whether there are records that no descriptor tells of.
+    var hasRemainder: Bool { position < kept.count || queue.hasRemainder }
+
+    /// The record of the oldest transaction that nobody knows of; nil: there is none. One that has ended meanwhile has no
+    /// tag. Those of devices that are not there any more have been answered by the kernel.
     func read(_ streams: [IOMMUFDStream]) throws(IOMMUError) -> EventRecord? {
-        while let fault = try queue.next() {
+        while let (fault, ended) = try takeOldest() {
+            if let ended { return Self.record(of: fault, ended) }
             guard let stream = streams.first(where: { $0.bound.id == fault.device }) else {
                 _ = try queue.answer(fault.cookie, retry: false)
                 continue
             }
-            var record = EventRecord(.translation, stream: stream.vsid)
-            record.substreamID = fault.substream
-            (record.inputAddress, record.read) = (fault.address, fault.read)
-            (record.instruction, record.privileged) = (fault.instruction, fault.privileged)
-            record.setClass(.input)
+            var record = Self.record(of: fault, stream.vsid)
             record.stallTag = try tag(for: fault)
             return record
         }
         return nil
+    }
+
+    private static func record(of fault: FaultQueue.Fault, _ vsid: StreamID) -> EventRecord {
+        var record = EventRecord(.translation, stream: vsid)
+        record.substreamID = fault.substream
+        (record.inputAddress, record.read) = (fault.address, fault.read)
+        (record.instruction, record.privileged) = (fault.instruction, fault.privileged)
+        record.setClass(.input)
+        return record
+    }
+
+    private func takeOldest() throws(IOMMUError) -> (fault: FaultQueue.Fault, ended: StreamID?)? {
+        guard position < kept.count else {
+            guard let fault = try queue.next() else { return nil }
+            return (fault, nil)
+        }
+        let oldest = kept[position]
+        position += 1
+        if position == kept.count {
+            kept.removeAll(keepingCapacity: true)
+            position = 0
+        }
+        return (oldest.fault, oldest.ended)
     }
 
     /// nil: there is none left, and the transaction has been aborted.
@@ -73,8 +107,13 @@ final class IOMMUFDStalls {
         }
     }
 
-    /// A device is attached to something else, or gone: the kernel has aborted what waited.
+    /// A device is attached to something else, or gone: the kernel has aborted what waited, and gives the cookies to others.
     func forget(_ stream: IOMMUFDStream) {
         for index in waiting.indices where waiting[index]?.device == stream.bound.id { waiting[index] = nil }
+        while let fault = queue.nextRead() { kept.append(Kept(fault: fault, ended: nil)) }
+        for index in position..<kept.count where kept[index].fault.device == stream.bound.id && kept[index].ended == nil
+        {
+            kept[index].ended = stream.vsid
+        }
     }
 }

@@ -215,7 +215,7 @@ package final class IOMMUFDBackend: TranslationBackend {
         let target = try require(vsmmu, "end stalled transactions")
         var stream: IOMMUFDStream?
         if let vsid { stream = try require(vsid, on: vsmmu, "end stalled transactions").1 }
-        try attempt { () throws(IOMMUError) in try target.stalls?.terminate(stream) }
+        try attempt { () throws(IOMMUError) in try target.terminateStalls(stream) }
     }
 
     /// Where the guest's own doorbell is does not matter: the kernel writes the window's address into the device.

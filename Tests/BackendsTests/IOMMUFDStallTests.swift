@@ -116,6 +116,44 @@ import Wire
         }
     }
 
+    @Test("CMD_STALL_TERM ends what nobody has been told of too, and nothing of another stream") func terminateUnread()
+        throws
+    {
+        let (host, guest) = try Self.host()
+        try guest.attach(1, as: 8, guest.makeSpace().installation)
+        var (own, others): ([FakeStall], [FakeStall]) = ([], [])
+        // More than the kernel gives at once.
+        for index: UInt64 in 0..<100 {
+            own.append(host.kernel.stall(host.fake(0), at: index << 12))
+            others.append(host.kernel.stall(host.fake(1), at: index << 12))
+            if index == 10 { #expect(Self.read(host, guest, 2).count == 2) }
+        }
+        try host.backend.terminateStalls(of: StreamID(7), on: guest.vsmmu)
+        #expect(own.allSatisfy { $0.state == .aborted } && others.allSatisfy { $0.state == .waiting })
+        let readable = try host.isReadable(host.backend.eventSource(of: guest.vsmmu))
+        #expect(readable, "what has been kept is told of")
+        let records = guest.takeEvents().records
+        let still = try host.isReadable(host.backend.eventSource(of: guest.vsmmu))
+        #expect(records.count == 198 && !still, "no event is lost")
+        #expect(records.allSatisfy { ($0.streamID == StreamID(8)) == ($0.stallTag != nil) })
+        try host.backend.terminateStalls(of: nil, on: guest.vsmmu)
+        #expect(others.allSatisfy { $0.state == .aborted })
+    }
+
+    @Test("a guest that never reads makes nothing grow by CMD_STALL_TERM: what is beyond that is a loss, exactly")
+    func terminateForEver() throws {
+        let (host, guest) = try Self.host()
+        for index: UInt64 in 0..<5000 {
+            let stall = host.kernel.stall(host.fake(0), at: index << 12)
+            try host.backend.terminateStalls(of: StreamID(7), on: guest.vsmmu)
+            #expect(stall.state == .aborted)
+        }
+        let events = guest.takeEvents()
+        #expect(events.records.count == 4096 && events.losses.map(\.count) == [904])
+        let readable = try host.isReadable(host.backend.eventSource(of: guest.vsmmu))
+        #expect(!readable)
+    }
+
     @Test("what there is no tag for is aborted, and the guest is told of a fault that does not stall") func flood()
         throws
     {

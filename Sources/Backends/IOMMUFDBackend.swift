@@ -151,6 +151,7 @@ package final class IOMMUFDBackend: TranslationBackend {
         do throws(IOMMUError) { try target.install(installation, for: stream) } catch {
             var failure = BackendFailure(error)
             failure.isUnsettled = target.isUnsettled
+            failure.isUnsynchronized = stream.isUnsynchronized
             // To try again what half of was done would be to forget what was in effect before.
             if failure.isUnsettled { failure.isTransient = false }
             throw failure

@@ -101,9 +101,12 @@ final class IOMMUFDVSMMU {
             forwarded.append(.cfgiCDAll(stream.vsid))
             try issueForwarded()
         } catch {
+            // Also if it is tried again and fails earlier then.
+            stream.isUnsynchronized = true
             if !reattach(before, to: stream) { settle(stream, at: installation) }
             throw error
         }
+        stream.isUnsynchronized = false
         stream.installation = installation
     }
 

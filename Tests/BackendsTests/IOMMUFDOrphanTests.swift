@@ -106,6 +106,21 @@ import Wire
         #expect(attached.header.status == .done)
     }
 
+    @Test("of a device that nobody holds after its detach nothing is kept") func nobodyHolds() throws {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        talk.closeCopies()
+        try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
+        #expect(talk.host.backend.takeHold(of: Self.name) == nil)
+        #expect(talk.directory.inventory.heldBack.isEmpty)
+        try talk.ask(DeviceAttachRequest(vsmmu: VSMMUID(1), vsid: StreamID(7), device: Self.name))
+        try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
+        let held = talk.host.backend.takeHold(of: Self.name)
+        #expect(held != nil, "the VMM has it")
+        talk.closeCopies()
+        #expect(talk.host.backend.takeHold(of: Self.name) == nil)
+    }
+
     @Test("a hand-back of a device in reset is tried again") func handBackLater() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()

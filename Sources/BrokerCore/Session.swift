@@ -87,7 +87,7 @@ package final class Session {
     /// When to try again what a quarantine wants and the host has refused; nil: there is nothing.
     var quarantineRetry: Instant?
     /// Devices that the host is to have back, and that could not be detached yet; and when to try again.
-    var leaving: [Name] = []
+    var leaving: [Leaver] = []
     var leaveRetry: Instant?
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }

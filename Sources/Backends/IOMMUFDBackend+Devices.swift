@@ -38,6 +38,7 @@ extension IOMMUFDBackend {
             let bound = try BoundDevice(name.description, at: located.path, of: kernel, canStall: located.canStall)
             // Its number was free: whoever had it before is gone.
             for (_, hold) in holds where hold.device == bound.id { hold.end() }
+            holds.removeAll { !$0.hold.isHeld }
             let info = try bound.hardwareInfo()
             let physical = PhysicalSMMU(
                 name: smmu, registers: info.registers, errata: info.repeatsTLBIAndCFGI ? .repeatTLBIAndCFGI : [],
@@ -124,7 +125,10 @@ extension IOMMUFDBackend {
     package func takeHold(of device: Name) -> (any DeviceHold)? {
         if let stream = attached(device) { noteHold(stream) }
         guard let index = holds.firstIndex(where: { $0.device == device }) else { return nil }
-        return holds[index].hold
+        if holds[index].hold.isHeld { return holds[index].hold }
+        // Else its witness would be kept until the session's end.
+        holds.remove(at: index)
+        return nil
     }
 
     package func rebind(_ vsid: StreamID, to newVSID: StreamID, on vsmmu: VSMMUID) throws(BackendFailure) {

@@ -151,6 +151,7 @@ package final class IOMMUFDBackend: TranslationBackend {
         do throws(IOMMUError) { try target.install(installation, for: stream) } catch {
             var failure = BackendFailure(error)
             failure.isUnsettled = target.isUnsettled
+            failure.isUnsynchronized = stream.isUnsynchronized
             // To try again what half of was done would be to forget what was in effect before.
             if failure.isUnsettled { failure.isTransient = false }
             throw failure
@@ -215,7 +216,7 @@ package final class IOMMUFDBackend: TranslationBackend {
         let target = try require(vsmmu, "end stalled transactions")
         var stream: IOMMUFDStream?
         if let vsid { stream = try require(vsid, on: vsmmu, "end stalled transactions").1 }
-        try attempt { () throws(IOMMUError) in try target.stalls?.terminate(stream) }
+        try attempt { () throws(IOMMUError) in try target.terminateStalls(stream) }
     }
 
     /// Where the guest's own doorbell is does not matter: the kernel writes the window's address into the device.

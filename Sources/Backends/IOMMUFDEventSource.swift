@@ -37,12 +37,12 @@ final class IOMMUFDEventSource {
         if failure != nil { return read }
         do throws(IOMMUError) {
             let reading = try queue.read(into: &slots)
-            (read.count, read.lost) = (reading.count, reading.lost)
+            (read.count, read.lost) = (reading.count, reading.lost &+ (stalls?.takeLost() ?? 0))
             while let stalls, read.count < slots.count, let record = try stalls.read(streams) {
                 slots[read.count] = record
                 read.count += 1
             }
-            try signal(queue.hasRemainder || stalls?.queue.hasRemainder ?? false)
+            try signalRemainder()
             hiccups = 0
         } catch {
             hiccups += 1
@@ -54,7 +54,9 @@ final class IOMMUFDEventSource {
     /// Tries again after a failure.
     func restart() { (failure, hiccups) = (nil, 0) }
 
-    private func signal(_ remains: Bool) throws(IOMMUError) {
+    /// Has the descriptor be readable while records have been taken out of the kernel, by whomever.
+    func signalRemainder() throws(IOMMUError) {
+        let remains = queue.hasRemainder || stalls?.hasRemainder ?? false
         if remains == signalled { return }
         do throws(Errno) {
             if remains { try remainder.signal() } else { try remainder.take() }

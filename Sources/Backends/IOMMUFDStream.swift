@@ -10,6 +10,8 @@ final class IOMMUFDStream {
     private(set) var vsid: StreamID
     /// What is in effect, as far as nobody else attaches the device.
     var installation = Installation.abort
+    /// Something else was in effect for a while and could not be flushed: what is cached may be of that.
+    var isUnsynchronized = false
     /// nil: a change of the vSID has failed, and could not be undone. Then there is no invalidation for the device.
     private(set) var vdevice: VDevice?
 

@@ -82,6 +82,7 @@ extension IOMMUFDVSMMU {
             if smmu.registers.substreamIDSize > 0 { forwarded.append(.atcInv(stream.vsid, global: true)) }
         }
         try issueForwarded()
+        for stream in streams { stream.isUnsynchronized = false }
     }
 }
 

@@ -75,6 +75,16 @@ final class IOMMUFDVSMMU {
         streams.removeAll { $0 === stream }
     }
 
+    /// Aborts all that stalls, of one stream or of all.
+    func terminateStalls(_ stream: IOMMUFDStream?) throws(IOMMUError) {
+        guard let stalls else { return }
+        do throws(IOMMUError) { try stalls.terminate(stream, of: streams) } catch {
+            try events.signalRemainder()
+            throw error
+        }
+        try events.signalRemainder()
+    }
+
     /// Puts a translation into effect: what is attached is replaced at once, so that no access is aborted between. On an
     /// error what was in effect before still is, or else the device aborts if the kernel lets it: see ``isUnsettled``.
     func install(_ installation: Installation, for stream: IOMMUFDStream) throws(IOMMUError) {
@@ -91,9 +101,12 @@ final class IOMMUFDVSMMU {
             forwarded.append(.cfgiCDAll(stream.vsid))
             try issueForwarded()
         } catch {
+            // Also if it is tried again and fails earlier then.
+            stream.isUnsynchronized = true
             if !reattach(before, to: stream) { settle(stream, at: installation) }
             throw error
         }
+        stream.isUnsynchronized = false
         stream.installation = installation
     }
 

@@ -92,7 +92,7 @@ extension Session {
     }
 
     /// P15: everything cached is dropped before anything goes on. The refusal if that fails too.
-    private func resynchronize(_ vsmmu: VSMMUID, after failure: BackendFailure) -> Refusal? {
+    func resynchronize(_ vsmmu: VSMMUID, after failure: BackendFailure) -> Refusal? {
         if let second = attempt({ () throws(BackendFailure) in try backend.resynchronize(vsmmu) }) {
             giveUp(vsmmu, second)
             return .vsmmuFailed(vsmmu)

@@ -141,8 +141,11 @@ extension Session {
         return done(call, &reply)
     }
 
-    /// To the directory, with who may still have a descriptor of it.
+    /// To the directory, with who may still have a descriptor of it. One that an operator has asked for is withheld.
     func giveBack(_ device: Name, withheld: Bool) {
+        let withheld = withheld || leaving.contains { $0.device == device }
+        leaving.removeAll { $0.device == device }
+        if !leaving.contains(where: \.isRetried) { leaveRetry = nil }
         context.directory.release(
             device, by: context.id, vm: state.hello?.name, hold: backend.takeHold(of: device), withheld: withheld)
     }

@@ -3,6 +3,13 @@ package import Wire
 
 // What comes from outside the session: another grant, an operator's quarantine, and what an operator sees.
 
+/// A device that an operator wants from the guest: whichever way it goes, no session gets it then.
+struct Leaver {
+    var device: Name
+    /// The host may let it go the next time.
+    var isRetried: Bool
+}
+
 extension Session {
     /// Another grant counts from now on; nil: nothing more may be had. What the session has it keeps.
     package func replaceGrant(_ grant: Grant?, at now: Instant) {
@@ -54,14 +61,17 @@ extension Session {
         drainSource(of: key.vsmmu, at: now)
         let target = Target(installation: .abort, illegal: state.contexts[index].illegal)
         _ = install(target, ste: state.contexts[index].ste, at: index)
-        if attempt({ () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }) != nil {
-            // It is being reset, or the host fails: it is asked for again until it is so.
-            leaving.removeAll { $0 == device }
-            leaving.append(device)
-            leaveRetry = now.advanced(byMilliseconds: Self.leaveRetryMilliseconds)
+        if let failure = attempt({ () throws(BackendFailure) in try backend.detach(key.vsid, from: key.vsmmu) }) {
+            // It is being reset: it is asked for again until it is so. What will not be better is told, once.
+            leaving.removeAll { $0.device == device }
+            leaving.append(Leaver(device: device, isRetried: failure.isTransient))
+            if failure.isTransient {
+                leaveRetry = now.advanced(byMilliseconds: Self.leaveRetryMilliseconds)
+            } else {
+                observer.saw(.notHandedBack(device: device, failure))
+            }
             return true
         }
-        leaving.removeAll { $0 == device }
         tellGone(index)
         forget(key, device, at: now)
         giveBack(device, withheld: true)
@@ -82,7 +92,7 @@ extension Session {
     func retryHandingBack(at now: Instant) {
         guard let retry = leaveRetry, retry <= now else { return }
         leaveRetry = nil
-        for device in leaving where !handBack(device, at: now) { leaving.removeAll { $0 == device } }
+        for leaver in leaving where leaver.isRetried { _ = handBack(leaver.device, at: now) }
     }
 
     private static var leaveRetryMilliseconds: UInt64 { 100 }

@@ -65,13 +65,14 @@ extension Session {
     }
 
     /// Puts a target into effect. What the host refuses leaves an existing stage 1 as it is and parks a device that
-    /// bypasses on ABORT (P16); the failure is returned.
+    /// bypasses on ABORT (P16); the failure is returned. If what it refused was in effect for a while, nothing cached stays
+    /// (P15).
     func install(_ target: Target, ste: StreamTableEntry?, at index: Int) -> BackendFailure? {
         let key = state.contexts[index].key
         let failure = attempt { () throws(BackendFailure) in
             try backend.install(target.installation, for: key.vsid, on: key.vsmmu)
         }
-        guard let failure else {
+        guard var failure else {
             commit(.installed(key, ste: ste, target.installation, illegal: target.illegal))
             return nil
         }
@@ -83,8 +84,17 @@ extension Session {
             giveUp(key.vsmmu, failure)
             return failure
         }
+        if failure.isUnsynchronized, !isFailed(key.vsmmu), resynchronize(key.vsmmu, after: failure) != nil {
+            // Its devices have gone to ABORT.
+            failure.isUnsettled = true
+            return failure
+        }
         if state.contexts[index].installed == .bypass && target.installation != .abort { park(index) }
         return failure
+    }
+
+    private func isFailed(_ vsmmu: VSMMUID) -> Bool {
+        state.vsmmus.index(of: vsmmu).map { state.vsmmus[$0].failed } ?? true
     }
 
     private func park(_ index: Int) {

@@ -90,7 +90,7 @@ package final class Session {
     var recovering: [Name] = []
     var recoveryRetry: Instant?
     /// Devices that the host is to have back, and that could not be detached yet; and when to try again.
-    var leaving: [Name] = []
+    var leaving: [Leaver] = []
     var leaveRetry: Instant?
     /// There has been a HELLO that was granted.
     package var hasBegun: Bool { state.hello != nil }

@@ -88,6 +88,8 @@ package enum SessionNotice: Hashable, Sendable {
     case health(HealthChange)
     /// An operator has taken it from the guest.
     case handedBack(device: Name)
+    /// An operator wants it, and the host does not let it be detached.
+    case notHandedBack(device: Name, BackendFailure)
     /// A call of the host took 100 ms or more.
     case slowCall(name: String, milliseconds: UInt64)
     /// The text is the one that the client is told.

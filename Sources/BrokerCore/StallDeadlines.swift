@@ -15,6 +15,8 @@ struct StallDeadlines {
     /// Whose answer it was.
     enum Answer: Hashable {
         case client, deadline, reset
+        /// The daemon's, at once: too many waited.
+        case overflow
     }
 
     /// An answer that has been given.
@@ -36,16 +38,18 @@ struct StallDeadlines {
 
     var first: Instant? { waiting.first?.deadline }
 
-    /// A tag that is used again is another transaction: the one before has been answered.
-    mutating func add(_ stall: Stall) {
+    /// A tag that is used again is another transaction: the one before has been answered. False: too many wait, and this
+    /// one has no deadline.
+    mutating func add(_ stall: Stall, evenIfFull: Bool = false) -> Bool {
         past.removeAll { $0.key == stall.key && $0.tag == stall.tag }
         nextPast = past.count % Self.pastCapacity
         waiting.removeAll { $0.key == stall.key && $0.tag == stall.tag }
-        if waiting.count >= Self.capacity { return }
+        if waiting.count >= Self.capacity && !evenIfFull { return false }
         // Nearly always the last: only a reload can shorten the patience.
         var place = waiting.count
         while place > 0, waiting[place - 1].deadline > stall.deadline { place -= 1 }
         waiting.insert(stall, at: place)
+        return true
     }
 
     mutating func remove(_ isMeant: (Stall) -> Bool) {
@@ -58,11 +62,20 @@ struct StallDeadlines {
         waiting.removeAll { stall in
             guard isMeant(stall) else { return false }
             told(stall)
-            let entry = Past(key: stall.key, tag: stall.tag, answer: answer)
-            if past.count < Self.pastCapacity { past.append(entry) } else { past[nextPast] = entry }
-            nextPast = (nextPast + 1) % Self.pastCapacity
+            Self.remember(answer, to: stall, in: &past, at: &nextPast)
             return true
         }
+    }
+
+    /// One that never waited here has been answered.
+    mutating func remember(_ answer: Answer, to stall: Stall) {
+        Self.remember(answer, to: stall, in: &past, at: &nextPast)
+    }
+
+    private static func remember(_ answer: Answer, to stall: Stall, in past: inout [Past], at next: inout Int) {
+        let entry = Past(key: stall.key, tag: stall.tag, answer: answer)
+        if past.count < pastCapacity { past.append(entry) } else { past[next] = entry }
+        next = (next + 1) % pastCapacity
     }
 
     /// Whose answer a tag has had; nil when it has none, or had it long ago.
@@ -103,11 +116,17 @@ extension Session {
     /// Of the grant that counts now: what waits already keeps the deadline that it was given.
     private var stallTimeout: UInt64 { grant?.stallTimeoutMilliseconds ?? Grant.standardStallTimeout }
 
-    /// A transaction of a context waits for an answer from now on.
+    /// A transaction of a context waits for an answer from now on. None waits without a deadline: it is aborted then.
     func noteStall(_ tag: StallTag, of key: ContextKey, at now: Instant) {
-        stalls.add(
-            StallDeadlines.Stall(
-                key: key, tag: tag, since: now, deadline: now.advanced(byMilliseconds: stallTimeout)))
+        let stall = StallDeadlines.Stall(
+            key: key, tag: tag, since: now, deadline: now.advanced(byMilliseconds: stallTimeout))
+        if stalls.add(stall) { return }
+        let failure = attempt { () throws(BackendFailure) in
+            _ = try backend.respond(.abort, to: tag, of: key.vsid, on: key.vsmmu)
+        }
+        if failure == nil { return stalls.remember(.overflow, to: stall) }
+        // The backend's tags are the limit.
+        _ = stalls.add(stall, evenIfFull: true)
     }
 
     /// Transactions have been answered: how long they waited is counted.
@@ -154,6 +173,10 @@ extension Session {
             text =
                 "\(what) was aborted by the daemon, because no answer came within \(stallTimeout) ms: answer sooner, or "
                 + "raise StallTimeout= of the grant; drop this one."
+        case .overflow:
+            text =
+                "\(what) was aborted by the daemon at once, because \(StallDeadlines.capacity) others waited: answer sooner; "
+                + "drop this one."
         case .reset: text = "\(what) was ended by VSMMU_RESET: drop the answer."
         case nil:
             text =

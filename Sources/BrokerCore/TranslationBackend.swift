@@ -153,6 +153,9 @@ package struct BackendFailure: Error, Hashable, Sendable {
     package var isTransient: Bool
     /// What was in effect before could not be had again, so that nobody may rely on it: the vSMMU has to be given up.
     package var isUnsettled = false
+    /// What was in effect before is so again, but something else was meanwhile, of which caches may hold something: the
+    /// vSMMU has to be resynchronized.
+    package var isUnsynchronized = false
 
     package init(_ status: Status, _ operation: String, advice: String, isTransient: Bool = false) {
         (self.status, self.operation, self.advice) = (status, operation, advice)

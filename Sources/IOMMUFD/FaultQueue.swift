@@ -54,12 +54,16 @@ package final class FaultQueue {
     /// The oldest that nobody has been told of; nil: there is none at the moment.
     package func next() throws(IOMMUError) -> Fault? {
         if position == filled { try refill() }
+        if let fault = nextRead() { return fault }
         if position == filled { return nil }
-        guard filled - position >= Self.recordBytes else {
-            // The kernel gives whole records only.
-            position = filled
-            throw IOMMUError(.protocolError, .readEvents, "read stalled transactions")
-        }
+        // The kernel gives whole records only.
+        position = filled
+        throw IOMMUError(.protocolError, .readEvents, "read stalled transactions")
+    }
+
+    /// The oldest that has been read from the kernel and not been given out; nil: the kernel would have to be asked.
+    package func nextRead() -> Fault? {
+        guard filled - position >= Self.recordBytes else { return nil }
         defer { position += Self.recordBytes }
         return record(at: position)
     }

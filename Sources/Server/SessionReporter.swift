@@ -107,7 +107,7 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .slowCall, .handedBack, .discardedEvents, .ended: break
+        case .slowCall, .handedBack, .notHandedBack, .discardedEvents, .ended: break
         }
         queue.push(.notice(entry))
     }
@@ -153,6 +153,9 @@ extension SessionReporter {
             "VM \(vm) had left \(count) fault records of vSMMU \(vsmmu) untaken when that was reset or went: it does not have them."
         case .handedBack(let device):
             "Device \(device) has been taken from VM \(vm) for the host. It is free when the VMM has closed its descriptor."
+        case .notHandedBack(let device, let failure):
+            "Device \(device) could not be taken from VM \(vm): \(failure.operation): \(failure.advice). It is withheld when the "
+                + "VM lets it go; RELEASE tries again."
         default: nil
         }
     }
@@ -195,7 +198,7 @@ extension SessionReporter {
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
         case .stallTimedOut: .stallTimedOut
-        case .slowCall, .handedBack, .discardedEvents: nil
+        case .slowCall, .handedBack, .notHandedBack, .discardedEvents: nil
         case .health(let change): Self.kind(of: change.health.state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded

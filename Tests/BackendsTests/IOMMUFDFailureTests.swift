@@ -105,6 +105,44 @@ import Wire
         #expect(talk.host.fake(0).installed.translates)
     }
 
+    private static func resynchronizations(_ talk: IOMMUFDConversation) -> Int {
+        talk.observer.notices.count { if case .resynchronized = $0 { true } else { false } }
+    }
+
+    @Test("P15: the new stage 1 was in effect and could not be flushed: with the old one all caches are dropped")
+    func halfWay() throws {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        let words = talk.host.fake(0).installed.words
+        let before = talk.host.kernel.count(of: .invalidate)
+        talk.host.kernel.fail(.invalidate, .inputOutput)
+        let refused = try talk.set(IOMMUFDConversation.translating(0x4010_0000))
+        #expect(refused.header.reason == .hostFailure && talk.host.fake(0).installed.words == words)
+        #expect(talk.host.kernel.count(of: .invalidate) == before + 2)
+        #expect(talk.session.counters.resynchronizations == 1 && Self.resynchronizations(talk) == 1)
+        // What fails before it is in effect needs nothing.
+        talk.host.kernel.fail(.nested, .inputOutput)
+        try talk.set(IOMMUFDConversation.translating(0x4010_0000))
+        #expect(talk.session.counters.resynchronizations == 1)
+        // Half-way the first time, and not at all the second.
+        talk.host.kernel.fail(.invalidate, .busy)
+        talk.host.kernel.fail(.nested, .inputOutput, after: 1)
+        let again = try talk.set(IOMMUFDConversation.translating(0x4010_0000))
+        #expect(again.header.reason == .hostFailure && talk.session.counters.resynchronizations == 2)
+    }
+
+    @Test("P15: if the caches cannot be dropped either, its devices abort until it is reset") func halfWayForGood()
+        throws
+    {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        talk.host.kernel.fail(.invalidate, .inputOutput, times: 2)
+        let refused = try talk.set(IOMMUFDConversation.translating(0x4010_0000))
+        #expect(refused.header.reason == .vsmmuFailed && talk.host.fake(0).installed.aborts)
+        let reset = try talk.ask(VSMMURequest(vsmmu: VSMMUID(1)), as: .vsmmuReset)
+        #expect(reset.header.status == .done)
+    }
+
     @Test(
         "not even ABORT can be had: the session knows that the device translates, and ends it when the kernel lets it")
     func noAbortEither() throws {

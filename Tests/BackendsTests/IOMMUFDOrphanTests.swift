@@ -124,6 +124,58 @@ import Wire
         }
     }
 
+    @Test("a hand-back that has to wait is not forgotten when the VMM goes first", arguments: [false, true])
+    func handBackOfLeaver(ends: Bool) throws {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        talk.host.fake(0).isResetting = true
+        _ = talk.session.handBack(Self.name, at: Instant(nanoseconds: 0))
+        talk.host.fake(0).isResetting = false
+        if ends {
+            end(talk)
+        } else {
+            try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
+        }
+        talk.closeCopies()
+        for hold in talk.directory.inventory.holds() { talk.directory.inventory.endHold(hold.number) }
+        #expect(talk.directory.inventory.heldBack.map(\.reason) == [.withheld])
+        if !ends { #expect(talk.session.deadline == nil) }
+    }
+
+    @Test("a hand-back that the host refuses for good is not tried for ever, and still counts when the VMM goes")
+    func handBackRefused() throws {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        talk.host.kernel.fail(.detach, .inputOutput, times: .max)
+        let told = talk.session.handBack(Self.name, at: Instant(nanoseconds: 0))
+        #expect(told && talk.session.state.contexts.count == 1 && talk.host.fake(0).installed.aborts)
+        #expect(talk.session.deadline == nil)
+        talk.host.kernel.failNothing()
+        try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
+        #expect(talk.directory.inventory.heldBack.count == 1)
+        let refused = try talk.ask(
+            DeviceAttachRequest(vsmmu: VSMMUID(1), vsid: StreamID(7), device: Self.name))
+        #expect(refused.header.reason == .deviceBusy)
+        talk.closeCopies()
+        for hold in talk.directory.inventory.holds() { talk.directory.inventory.endHold(hold.number) }
+        #expect(talk.directory.inventory.heldBack.map(\.reason) == [.withheld])
+    }
+
+    @Test("of a device that nobody holds after its detach nothing is kept") func nobodyHolds() throws {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        talk.closeCopies()
+        try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
+        #expect(talk.host.backend.takeHold(of: Self.name) == nil)
+        #expect(talk.directory.inventory.heldBack.isEmpty)
+        try talk.ask(DeviceAttachRequest(vsmmu: VSMMUID(1), vsid: StreamID(7), device: Self.name))
+        try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
+        let held = talk.host.backend.takeHold(of: Self.name)
+        #expect(held != nil, "the VMM has it")
+        talk.closeCopies()
+        #expect(talk.host.backend.takeHold(of: Self.name) == nil)
+    }
+
     @Test("a hand-back of a device in reset is tried again") func handBackLater() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()

@@ -15,8 +15,8 @@ import Wire
         return (host, guest)
     }
 
-    private static func read(_ host: IOMMUFDHost, _ guest: Guest) -> [EventRecord] {
-        var records = [EventRecord](repeating: EventRecord(), count: 16)
+    private static func read(_ host: IOMMUFDHost, _ guest: Guest, _ count: Int = 16) -> [EventRecord] {
+        var records = [EventRecord](repeating: EventRecord(), count: count)
         var slots = records.mutableSpan
         let read = host.backend.readEvents(of: guest.vsmmu, into: &slots)
         return Array(records.prefix(read.count))
@@ -83,6 +83,75 @@ import Wire
         if end == .detach || end == .session || end == .rebind { return }
         let known = try host.backend.respond(.retry, to: tag, of: StreamID(7), on: guest.vsmmu)
         #expect(!known && Self.read(host, guest).isEmpty)
+    }
+
+    @Test(
+        "what was read from the kernel before its device was replaced or detached answers nobody else's transaction",
+        arguments: [End.replace, .rebind, .detach])
+    func unreadRecords(_ end: End) throws {
+        let (host, guest) = try Self.host()
+        try guest.attach(1, as: 8, guest.makeSpace().installation)
+        let old = (0..<4).map { host.kernel.stall(host.fake(0), at: $0 << 12) }
+        // The kernel hands over all four, and gives their cookies to others once it has aborted them.
+        #expect(Self.read(host, guest, 1).count == 1)
+        switch end {
+        case .rebind: try host.backend.rebind(StreamID(7), to: StreamID(9), on: guest.vsmmu)
+        case .detach: try host.backend.detach(StreamID(7), from: guest.vsmmu)
+        default: try guest.install(guest.makeSpace(asid: 2).installation, for: 7)
+        }
+        #expect(old.allSatisfy { $0.state == .aborted })
+        let others = (0..<4).map { host.kernel.stall(host.fake(1), at: 0x10_0000 + $0 << 12) }
+        let records = Self.read(host, guest)
+        let stale = records.prefix(3)
+        #expect(records.count == 7 && stale.map(\.inputAddress) == [0x1000, 0x2000, 0x3000])
+        #expect(stale.allSatisfy { $0.stallTag == nil && $0.streamID == StreamID(end == .rebind ? 9 : 7) })
+        #expect(records.dropFirst(3).allSatisfy { $0.stallTag != nil && $0.streamID == StreamID(8) })
+        #expect(others.allSatisfy { $0.state == .waiting })
+        if end == .replace { try host.backend.terminateStalls(of: StreamID(7), on: guest.vsmmu) }
+        #expect(others.allSatisfy { $0.state == .waiting })
+        for (stall, record) in zip(others, records.dropFirst(3)) {
+            let tag = StallTag(UInt32(try #require(record.stallTag)))
+            let known = try host.backend.respond(.retry, to: tag, of: StreamID(8), on: guest.vsmmu)
+            #expect(known && stall.state == .retried)
+        }
+    }
+
+    @Test("CMD_STALL_TERM ends what nobody has been told of too, and nothing of another stream") func terminateUnread()
+        throws
+    {
+        let (host, guest) = try Self.host()
+        try guest.attach(1, as: 8, guest.makeSpace().installation)
+        var (own, others): ([FakeStall], [FakeStall]) = ([], [])
+        // More than the kernel gives at once.
+        for index: UInt64 in 0..<100 {
+            own.append(host.kernel.stall(host.fake(0), at: index << 12))
+            others.append(host.kernel.stall(host.fake(1), at: index << 12))
+            if index == 10 { #expect(Self.read(host, guest, 2).count == 2) }
+        }
+        try host.backend.terminateStalls(of: StreamID(7), on: guest.vsmmu)
+        #expect(own.allSatisfy { $0.state == .aborted } && others.allSatisfy { $0.state == .waiting })
+        let readable = try host.isReadable(host.backend.eventSource(of: guest.vsmmu))
+        #expect(readable, "what has been kept is told of")
+        let records = guest.takeEvents().records
+        let still = try host.isReadable(host.backend.eventSource(of: guest.vsmmu))
+        #expect(records.count == 198 && !still, "no event is lost")
+        #expect(records.allSatisfy { ($0.streamID == StreamID(8)) == ($0.stallTag != nil) })
+        try host.backend.terminateStalls(of: nil, on: guest.vsmmu)
+        #expect(others.allSatisfy { $0.state == .aborted })
+    }
+
+    @Test("a guest that never reads makes nothing grow by CMD_STALL_TERM: what is beyond that is a loss, exactly")
+    func terminateForEver() throws {
+        let (host, guest) = try Self.host()
+        for index: UInt64 in 0..<5000 {
+            let stall = host.kernel.stall(host.fake(0), at: index << 12)
+            try host.backend.terminateStalls(of: StreamID(7), on: guest.vsmmu)
+            #expect(stall.state == .aborted)
+        }
+        let events = guest.takeEvents()
+        #expect(events.records.count == 4096 && events.losses.map(\.count) == [904])
+        let readable = try host.isReadable(host.backend.eventSource(of: guest.vsmmu))
+        #expect(!readable)
     }
 
     @Test("what there is no tag for is aborted, and the guest is told of a fault that does not stall") func flood()

@@ -103,6 +103,24 @@ struct StallTimeTests {
         #expect(harness.session.deadline == nil)
     }
 
+    @Test("P29: none waits without a deadline: what there is none for is aborted at once, and an answer is told so")
+    func full() throws {
+        let harness = try Harness.translating()
+        _ = try harness.subscribe()
+        var aborted = 0
+        for tag: UInt16 in 0..<4200 {
+            stall(harness, [stalled(tag)])
+            // Once in a while its owner takes all.
+            if tag % 500 == 0 { while try harness.nextDelivery() != nil { harness.session.delivered() } }
+            if !harness.backend.stalled.contains(StallTag(UInt32(tag))) { aborted += 1 }
+        }
+        #expect(aborted == 104)
+        let late = try respond(harness, 4199)
+        #expect(late.reason == .unknownStallTag && late.refusal?.text.contains("4096 others") == true)
+        _ = harness.session.timeout(at: Instant(nanoseconds: 10_000_000_000))
+        #expect(harness.backend.stalled.isEmpty)
+    }
+
     @Test("More answers than are remembered, and any order of them: never a wrong one")
     func many() throws {
         let seed = UInt64.random(in: .min ... .max)

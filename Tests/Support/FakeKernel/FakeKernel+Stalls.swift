@@ -9,13 +9,14 @@ final class FakeFaultQueue {
     var groups: [FakeStall] = []
     /// Read, by cookie.
     var waiting: [UInt32: FakeStall] = [:]
-    private var nextCookie: UInt32 = 1
 
     init(_ descriptor: FakeDescriptor) { self.descriptor = descriptor }
 
+    /// The lowest number that is free: numbers are used again at once (xa_alloc).
     func takeCookie() -> UInt32 {
-        defer { nextCookie += 1 }
-        return nextCookie
+        var cookie: UInt32 = 1
+        while waiting[cookie] != nil { cookie += 1 }
+        return cookie
     }
 }
 

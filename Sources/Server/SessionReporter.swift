@@ -94,7 +94,7 @@ extension SessionReporter {
             "Device \(device) has been taken from VM \(vm) for the host. It is free when the VMM has closed its descriptor."
         case .notHandedBack(let device, let failure):
             "Device \(device) could not be taken from VM \(vm): \(failure.operation): \(failure.advice). It is withheld when the "
-                + "VM lets it go; RELEASE tries again."
+                + "VM lets it go; \"smmuctl release --to-host\" tries again."
         case .deviceMemoryLost(let failure, let ipa):
             "The BAR at IPA 0x\(String(ipa, radix: 16)) of VM \(vm) could not be mapped again: \(failure.operation): "
                 + "\(failure.advice). No device of it reaches that BAR until the VMM maps it anew."

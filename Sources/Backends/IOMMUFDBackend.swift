@@ -102,11 +102,13 @@ package final class IOMMUFDBackend: TranslationBackend {
     package func renewDeviceMemory() {
         guard let ioas else { return }
         for map in maps where map.isDeviceMemory {
-            do {
+            do throws(BackendFailure) {
                 let mapping = try mapping(of: map, "map a BAR again")
-                try ioas.unmap(iova: map.ipa, length: map.size)
-                try ioas.map(mapping)
-            } catch { continue }
+                try attempt { () throws(IOMMUError) in
+                    try ioas.unmap(iova: map.ipa, length: map.size)
+                    try ioas.map(mapping)
+                }
+            } catch { notices.append(.deviceMemoryLost(error, at: map.ipa)) }
         }
     }
 

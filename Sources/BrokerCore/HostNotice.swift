@@ -9,6 +9,8 @@ package enum HostNotice: Hashable, Sendable {
     /// A device answered an ATC_INV late, or not at all: the host may not say which (`slowATC`), or who it was
     /// (`atcTimeout`, beside ``InvalidationOutcome/deviceTimedOut``).
     case trouble(DeviceTrouble)
+    /// A BAR could not be mapped again: no device reaches it until the client maps it anew.
+    case deviceMemoryLost(BackendFailure, at: UInt64)
     /// The event source cannot be read any more, and ``TranslationBackend/eventSource(of:)`` gives none.
     case eventsFailed(VSMMUID, BackendFailure)
 }

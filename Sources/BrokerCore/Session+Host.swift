@@ -18,6 +18,9 @@ extension Session {
                 let isTimeout = trouble.reason == .atcTimeout
                 if isTimeout { knowsDevice = true }
                 noteTrouble(trouble, parks: isTimeout, at: now)
+            case .deviceMemoryLost(let failure, let ipa):
+                counts.hostFailures += 1
+                observer.saw(.deviceMemoryLost(failure, at: ipa))
             case .eventsFailed(let vsmmu, let failure): eventsFailed(vsmmu, failure)
             }
         }

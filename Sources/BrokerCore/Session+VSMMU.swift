@@ -160,7 +160,8 @@ extension Session {
         resetLane(of: id)
         for context in state.contexts(of: id) { advance(context, .reset, at: call.now) }
         backend.restartEvents(of: id)
-        backend.renewDeviceMemory()
+        // The memory is all vSMMUs': a guest that runs on another one is not to lose a BAR for a moment.
+        if !state.vsmmus.indices.contains(where: { state.vsmmus[$0].enabled }) { backend.renewDeviceMemory() }
         effects.formUnion([.contexts, .eventSources])
         reports.removeAll(keepingCapacity: true)
         for context in state.contexts(of: id) {

@@ -90,6 +90,8 @@ package enum SessionNotice: Hashable, Sendable {
     case handedBack(device: Name)
     /// An operator wants it, and the host does not let it be detached.
     case notHandedBack(device: Name, BackendFailure)
+    /// A BAR at this IPA could not be mapped again with VSMMU_RESET.
+    case deviceMemoryLost(BackendFailure, at: UInt64)
     /// A call of the host took 100 ms or more.
     case slowCall(name: String, milliseconds: UInt64)
     /// The text is the one that the client is told.

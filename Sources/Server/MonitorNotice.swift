@@ -32,7 +32,7 @@ extension MonitorNotice {
             (self.device, state, count) = (change.device, change.health.state, change.faults)
             (vsmmu, vsid) = (change.key.vsmmu, change.key.vsid)
             (reason, reasons) = (change.health.reason, change.health.reasons)
-        case .suppressedFaults, .stallTimedOut, .refused, .slowCall, .handedBack, .notHandedBack,
+        case .suppressedFaults, .stallTimedOut, .refused, .slowCall, .handedBack, .notHandedBack, .deviceMemoryLost,
             .discardedEvents:
             return nil
         }

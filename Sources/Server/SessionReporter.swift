@@ -107,7 +107,7 @@ extension SessionReporter {
         case .deviceTimedOut(let vsmmu): entry.vsmmu = vsmmu.rawValue
         case .refused(let type, _, let text):
             (entry.count, entry.detail) = (refusals.count, "\(type?.name ?? "a request"): \(text)")
-        case .slowCall, .handedBack, .notHandedBack, .discardedEvents, .ended: break
+        case .slowCall, .handedBack, .notHandedBack, .deviceMemoryLost, .discardedEvents, .ended: break
         }
         queue.push(.notice(entry))
     }
@@ -155,7 +155,10 @@ extension SessionReporter {
             "Device \(device) has been taken from VM \(vm) for the host. It is free when the VMM has closed its descriptor."
         case .notHandedBack(let device, let failure):
             "Device \(device) could not be taken from VM \(vm): \(failure.operation): \(failure.advice). It is withheld when the "
-                + "VM lets it go; RELEASE tries again."
+                + "VM lets it go; \"smmuctl release --to-host\" tries again."
+        case .deviceMemoryLost(let failure, let ipa):
+            "The BAR at IPA 0x\(String(ipa, radix: 16)) of VM \(vm) could not be mapped again: \(failure.operation): "
+                + "\(failure.advice). No device of it reaches that BAR until the VMM maps it anew."
         default: nil
         }
     }
@@ -198,7 +201,7 @@ extension SessionReporter {
         case .vsmmuFailed: .vsmmuFailed
         case .deviceTimedOut: .deviceTimedOut
         case .stallTimedOut: .stallTimedOut
-        case .slowCall, .handedBack, .notHandedBack, .discardedEvents: nil
+        case .slowCall, .handedBack, .notHandedBack, .deviceMemoryLost, .discardedEvents: nil
         case .health(let change): Self.kind(of: change.health.state)
         case .refused(_, let reason, _): isWorthALine(reason) ? .requestRefused : nil
         case .ended: .sessionEnded

@@ -58,6 +58,39 @@ import Wire
         #expect(talk.host.kernel.reachableBARs == [Self.place])
     }
 
+    @Test("a BAR that VSMMU_RESET cannot map again is told of") func notRenewed() throws {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        try map(talk, lend(talk))
+        let before = talk.session.counters.hostFailures
+        talk.host.kernel.fail(.mapFile, .noMemory)
+        let reset = try talk.ask(VSMMURequest(vsmmu: VSMMUID(1)), as: .vsmmuReset)
+        #expect(reset.header.status == .done && talk.host.kernel.reachableBARs == [])
+        #expect(talk.session.counters.hostFailures == before + 1)
+        #expect(
+            talk.observer.notices.contains {
+                if case .deviceMemoryLost(_, at: Self.place) = $0 { true } else { false }
+            })
+        // The next one has more luck.
+        try talk.ask(VSMMURequest(vsmmu: VSMMUID(1)), as: .vsmmuReset)
+        #expect(talk.host.kernel.reachableBARs == [Self.place])
+    }
+
+    @Test("the BARs of a session stay while another vSMMU of it is enabled, which a reset does not concern")
+    func others()
+        throws
+    {
+        let talk = try IOMMUFDConversation()
+        try talk.begin()
+        try map(talk, lend(talk))
+        try talk.ask(VSMMUCreateRequest(device: .test(IOMMUFDHost.address(0)), wanted: IDRegisters()))
+        let before = talk.host.kernel.count(of: .unmap)
+        try talk.ask(VSMMURequest(vsmmu: VSMMUID(2)), as: .vsmmuReset)
+        #expect(talk.host.kernel.count(of: .unmap) == before)
+        try talk.ask(VSMMURequest(vsmmu: VSMMUID(1)), as: .vsmmuReset)
+        #expect(talk.host.kernel.count(of: .unmap) == before + 1 && talk.host.kernel.reachableBARs == [Self.place])
+    }
+
     @Test("while its memory is disabled it cannot be mapped, which the refusal says") func disabled() throws {
         let talk = try IOMMUFDConversation()
         try talk.begin()

@@ -150,6 +150,7 @@ import Wire
         let told = talk.session.handBack(Self.name, at: Instant(nanoseconds: 0))
         #expect(told && talk.session.state.contexts.count == 1 && talk.host.fake(0).installed.aborts)
         #expect(talk.session.deadline == nil)
+        #expect(talk.observer.notices.contains { if case .notHandedBack = $0 { true } else { false } }, "it is told")
         talk.host.kernel.failNothing()
         try talk.ask(DeviceRequest(vsmmu: VSMMUID(1), vsid: StreamID(7)), as: .deviceDetach)
         #expect(talk.directory.inventory.heldBack.count == 1)

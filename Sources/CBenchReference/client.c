@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST_PACKET = 65792, REPLY_BIT = 0x8000 };
+enum { LARGEST_PACKET = 65792, REPLY_BIT = 0x8000, HEALTH = 3 };
 
 // Of smmu_broker.h, as far as it is looked at.
 struct reply {
@@ -46,9 +46,15 @@ int ref_client_receive_reply(struct ref_client client, struct ref_script script,
 int ref_client_receive_event(struct ref_client client, struct ref_script script, uint64_t number) {
     const struct ref_packet *packet = &script.packets[number % script.count];
     if (!packet->event) return 0;
-    ssize_t received = recv(client.events, buffer, sizeof buffer, 0);
-    if (received < 0) return -errno;
-    return received == packet->event ? 0 : -EPROTO;
+    for (;;) {
+        ssize_t received = recv(client.events, buffer, sizeof buffer, 0);
+        if (received < 0) return -errno;
+        if (received == packet->event) return 0;
+        // Many faults make a device suspect, of which the owner is told in a packet of its own.
+        uint16_t type = 0;
+        if ((size_t)received >= sizeof type) memcpy(&type, buffer, sizeof type);
+        if (type != HEALTH) return -EPROTO;
+    }
 }
 
 static uint64_t now(void) {

@@ -24,6 +24,9 @@ package struct Instant: Hashable, Comparable, Sendable {
         return min(a, b)
     }
 
+    /// Nanoseconds from `earlier` on; 0 when this is not later.
+    package func since(_ earlier: Instant) -> UInt64 { nanoseconds &- min(earlier.nanoseconds, nanoseconds) }
+
     /// Later by `milliseconds`; the end of time where that would be beyond it.
     package func advanced(byMilliseconds milliseconds: UInt64) -> Instant {
         let (product, productOverflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)

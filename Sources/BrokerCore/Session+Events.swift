@@ -60,9 +60,7 @@ extension Session {
     /// The device of a context is no longer the session's.
     func tellGone(_ index: Int) {
         let context = state.contexts[index]
-        let health = context.health
-        let notice = HealthNotice(
-            vsid: context.key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
+        let notice = context.healthNotice
         if let lane = lanes.index(of: context.key.vsmmu) { lanes[lane].ring.append(.deviceGone(notice)) }
         effects.formUnion([.delivery, .contexts])
         observer.saw(.handedBack(device: context.device.name))

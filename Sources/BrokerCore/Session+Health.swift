@@ -113,7 +113,7 @@ extension Session {
                     meters[meter].watch.forget()
                     meters[meter].watch.lastTrouble = now
                 }
-                if !reinstate(index) { recover(later: deviceName(at: index), at: now) }
+                if !reinstate(index) { recover(later: state.contexts[index].device.name, at: now) }
             case .suspect: if let meter { meters[meter].watch.lastTrouble = now }
             case .healthy: break
             }
@@ -129,8 +129,6 @@ extension Session {
         if install(target, ste: state.contexts[index].ste, at: index) != nil { quarantineRetry = now }
     }
 
-    private func deviceName(at index: Int) -> Name { state.contexts[index].device.name }
-
     /// Without it the device would stay on ABORT: its guest knows of no reason to send its STE again.
     private func recover(later device: Name, at now: Instant) {
         if !recovering.contains(device) { recovering.append(device) }
@@ -145,9 +143,7 @@ extension Session {
         let devices = recovering
         (recovering, recoveryRetry) = ([], nil)
         for device in devices {
-            guard let index = state.contexts.indices.first(where: { deviceName(at: $0) == device }),
-                !state.contexts[index].quarantined
-            else { continue }
+            guard let index = contextIndex(of: device), !state.contexts[index].quarantined else { continue }
             if !reinstate(index) { recover(later: device, at: now) }
             effects.insert(.contexts)
         }
@@ -172,8 +168,7 @@ extension Session {
     private func tellHealth(of index: Int, from before: HealthNotice.State, at now: Instant) {
         let context = state.contexts[index]
         let health = context.health
-        let notice = HealthNotice(
-            vsid: context.key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
+        let notice = context.healthNotice
         if let lane = lanes.index(of: context.key.vsmmu) { lanes[lane].ring.append(.health(notice)) }
         effects.formUnion([.delivery, .contexts])
         faults.count(health)

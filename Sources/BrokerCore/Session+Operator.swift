@@ -97,7 +97,7 @@ extension Session {
 
     private static var leaveRetryMilliseconds: UInt64 { 100 }
 
-    private func contextIndex(of device: Name) -> Int? {
+    func contextIndex(of device: Name) -> Int? {
         state.contexts.indices.first { state.contexts[$0].device.name == device }
     }
 

@@ -46,6 +46,10 @@ package struct SessionState: Hashable, Sendable {
         }
 
         package var quarantined: Bool { health.state == .quarantined }
+        /// As the owner is told of it.
+        var healthNotice: HealthNotice {
+            HealthNotice(vsid: key.vsid, state: health.state, reason: health.reason, reasons: health.reasons)
+        }
         package var report: ContextReport { ContextReport(vsid: key.vsid, state: installed.state, illegal: illegal) }
     }
 

@@ -137,7 +137,7 @@ extension Session {
         swap(&stalls, &self.stalls)
         stalls.settle(answer, isMeant) { stall in
             guard let meter = meters.index(of: stall.key) else { return }
-            meters[meter].stalls.record(nanoseconds: now.nanoseconds &- min(stall.since.nanoseconds, now.nanoseconds))
+            meters[meter].stalls.record(nanoseconds: now.since(stall.since))
             metersChanged = true
         }
         swap(&stalls, &self.stalls)

@@ -41,7 +41,7 @@ extension AdminSession {
     package init(_ handle: SessionHandle, at now: Instant) {
         let snapshot = handle.snapshot
         // Between turns it is 0; a turn that has just begun is not.
-        let busy = handle.busySince.map { max(1, now.nanoseconds &- min($0.nanoseconds, now.nanoseconds)) } ?? 0
+        let busy = handle.busySince.map { max(1, now.since($0)) } ?? 0
         self.init(
             id: handle.id.rawValue, vm: snapshot.vm, grant: Name(handle.grant), pid: snapshot.pid, uid: snapshot.uid,
             vsmmus: snapshot.vsmmus, contexts: snapshot.contexts, maps: snapshot.maps,
@@ -89,9 +89,4 @@ extension AdminHeldDevice {
             device: held.device, vm: held.vm, session: held.session.rawValue,
             reason: held.reason == .orphaned ? .orphaned : .withheld)
     }
-}
-
-extension Instant {
-    /// Nanoseconds; 0 when it is not later.
-    fileprivate func since(_ earlier: Instant) -> UInt64 { nanoseconds - min(nanoseconds, earlier.nanoseconds) }
 }

@@ -84,8 +84,7 @@ extension Explanation {
         }
         let past = invalidations.prefix(AdminLimits.invalidations).map {
             AdminInvalidation(
-                first: $0.first, last: $0.last, age: at.nanoseconds &- min($0.at.nanoseconds, at.nanoseconds),
-                count: $0.count)
+                first: $0.first, last: $0.last, age: at.since($0.at), count: $0.count)
         }
         let words = (walk?.words ?? []).prefix(AdminLimits.words).map {
             AdminWord(address: $0.address, value: $0.value)

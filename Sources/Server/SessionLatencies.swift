@@ -20,7 +20,7 @@ package struct SessionLatencies: Hashable, Sendable {
     /// Counts a turn in which `before` became `after`. What refused or failed counts among the others.
     mutating func record(_ turn: TurnTime, from before: SessionCounters, to after: SessionCounters) {
         if after.requests != before.requests {
-            let time = turn.end.nanoseconds &- min(turn.begin.nanoseconds, turn.end.nanoseconds)
+            let time = turn.end.since(turn.begin)
             if after.batches != before.batches {
                 commands.record(nanoseconds: time)
             } else if after.stesInstalled != before.stesInstalled {

@@ -225,8 +225,7 @@ final class SessionLoop {
         if session.hasUndelivered {
             if undeliveredSince == nil { undeliveredSince = time.begin }
         } else if undeliveredSince != nil || counters.eventsDelivered != delivered {
-            let since = undeliveredSince ?? time.begin
-            time.eventsWaited = time.end.nanoseconds &- min(since.nanoseconds, time.end.nanoseconds)
+            time.eventsWaited = time.end.since(undeliveredSince ?? time.begin)
             undeliveredSince = nil
         }
         delivered = counters.eventsDelivered

@@ -261,8 +261,7 @@ extension FaultEntry.Effect {
 
 extension FaultEntry.Invalidation {
     fileprivate init(_ past: PastInvalidation, before fault: Instant) {
-        let age = fault.nanoseconds &- min(past.at.nanoseconds, fault.nanoseconds)
-        self.init(first: past.first, last: past.last, count: past.count, age: age)
+        self.init(first: past.first, last: past.last, count: past.count, age: fault.since(past.at))
     }
 }
 
